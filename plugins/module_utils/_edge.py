@@ -1,0 +1,40 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one edge between an engine and Ansible: results go out, errors become ``fail_json``, secrets stay in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ._core.errors import OpsError
+
+
+def run_module(module: AnsibleModule, body: Callable[[], dict[str, object]]) -> None:
+    """Exit the module with what ``body`` returns.
+
+    An OpsError fails with its message and facts. Any other exception fails with its type and the place in our code
+    only: its text and traceback may hold a secret.
+    """
+    try:
+        result = body()
+    except OpsError as error:
+        module.fail_json(msg=error.message, **error.facts)
+    except Exception as error:
+        module.fail_json(msg=f"unexpected {type(error).__name__} at {_place(error)}; please report it")
+    else:
+        module.exit_json(**result)
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    place = "an unknown place"
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if "module_utils" in code.co_filename or "modules" in code.co_filename:
+            name = code.co_filename.rsplit("module_utils/", 1)[-1].rsplit("modules/", 1)[-1]
+            place = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
