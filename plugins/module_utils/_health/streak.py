@@ -1,0 +1,49 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Successes in a row, and the pause before the next attempt. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .outcome import Outcome
+from .spec import Demand
+
+SHORTEST_PAUSE = 0.1
+GROWTH = 1.5
+JITTER = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """Successes since the last failure, and failures since the target last came nearer to being healthy."""
+
+    successes: int = 0
+    since: float = 0.0
+    misses: int = 0
+    answered: bool = False
+
+    def after(self, outcome: Outcome, at: float) -> Streak:
+        """The streak with one more attempt, finished at ``at``."""
+        if outcome.healthy:
+            return Streak(self.successes + 1, self.since if self.successes else at, 0, True)
+        nearer = outcome.answered and not self.answered
+        return Streak(0, 0.0, 1 if nearer or self.successes else self.misses + 1, outcome.answered)
+
+    def satisfies(self, demand: Demand, at: float) -> bool:
+        """Whether the demand is met by what was seen until ``at``."""
+        return self.successes >= max(1, demand.successes) and at - self.since >= demand.stable_for
+
+    def pause(self, demand: Demand, at: float, jitter: float) -> float:
+        """Seconds until the next attempt; ``jitter`` in [0, 1) only ever shortens it.
+
+        Failures back off from a tenth of a second up to the interval, and start over when the target begins to
+        answer. A streak that lacks successes goes on quickly; one that lacks time ends exactly when that is over.
+        """
+        if self.successes:
+            if self.successes < demand.successes:
+                return min(demand.interval, SHORTEST_PAUSE)
+            return max(0.0, min(demand.interval, self.since + demand.stable_for - at))
+        exponent = min(self.misses - 1, 64) if self.misses else 0
+        return min(demand.interval, SHORTEST_PAUSE * GROWTH**exponent) * (1 - JITTER * jitter)
