@@ -1,0 +1,69 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The small commands around a running lab: status, shell, down, purge."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+
+from . import fleet
+from .engine import client
+from .images import PREFIX
+from .paths import CACHE, SSH_KEY, fleet_state
+from .progress import LabError, say, step
+from .topology import Lab
+
+LAB = "lab"
+
+
+def status() -> int:
+    """Print every machine of the lab with its state and what it publishes on 127.0.0.1; 1 when none runs."""
+    machines = fleet.containers(LAB)
+    if not machines:
+        say("The lab is not running; `make lab` starts it.")
+        return 1
+    for name, container in sorted(machines.items()):
+        published = ", ".join(
+            f"127.0.0.1:{binding['HostPort']} -> {port}"
+            for port, bindings in sorted(container.ports.items())
+            for binding in bindings or []
+        )
+        say(f"{name:10} {container.status:10} {published}")
+    return 0
+
+
+def shell(host: str, command: Sequence[str]) -> int:
+    """Replace this process by an SSH session on ``host``. Raises LabError for a host that is not there."""
+    addresses = {known.name: f"10.77.0.{known.number}" for known in Lab().hosts()}
+    if host not in addresses:
+        raise LabError(f"HOST={host or '(nothing)'}: there are {', '.join(addresses)}; e.g. make lab-shell HOST=app1")
+    known_hosts = f"UserKnownHostsFile={fleet_state(LAB)}/known_hosts/%h"
+    options = ["-i", str(SSH_KEY), "-o", known_hosts, "-o", "StrictHostKeyChecking=accept-new"]
+    os.execvp("ssh", ["ssh", *options, f"ops@{addresses[host]}", *command])  # noqa: S606
+
+
+def tear_down() -> None:
+    """Remove the lab; images stay cached for the next start."""
+    with step("removing the lab's hosts, services, volumes and network"):
+        fleet.down(LAB)
+    say("Cached images stay for a quick start; `make lab-purge` removes them too.")
+
+
+def purge() -> None:
+    """Remove every fleet, every image of the lab and every cache but the virtual environment this runs from."""
+    engine = client()
+    labelled = engine.containers.list(all=True, filters={"label": fleet.FLEET_LABEL})
+    networks = engine.networks.list(filters={"label": fleet.FLEET_LABEL})
+    names = {item.labels[fleet.FLEET_LABEL] for item in labelled}
+    names |= {network.attrs["Labels"][fleet.FLEET_LABEL] for network in networks}
+    with step(f"removing fleets: {', '.join(sorted(names)) or 'none'}"):
+        for name in names:
+            fleet.down(name)
+    with step("removing the lab's images and caches"):
+        for image in engine.images.list(filters={"reference": f"{PREFIX}/*"}):
+            engine.images.remove(image.id, force=True)
+        for path in (CACHE / "fleets", CACHE / "ssh", *CACHE.glob("s3-image-*")):
+            subprocess.run(["rm", "-rf", str(path)], check=True)
