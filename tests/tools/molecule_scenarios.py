@@ -1,0 +1,122 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run Molecule scenarios, a few at once, and refuse runs that only look successful.
+
+Molecule calls a run successful in which every play said "no hosts matched". Here a scenario passes only when each of
+its hosts shows up in the recap of each step that touches hosts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from outcomes import ROOT, Outcome, conclude, run_all, tool_environment
+
+HOST_STEPS = ("check", "converge", "idempotence", "verify")
+STEP_LINE = re.compile(r"^INFO\s+\[\S+ > (?P<step>\w+)\] Executing\s*$")
+RECAP_LINE = re.compile(r"^(?P<host>[\w.-]+)\s+: ok=(?P<ok>\d+)\s+changed=\d+\s+unreachable=0\s+failed=0\s")
+
+
+def scenarios(root: Path = ROOT) -> list[str]:
+    """Return the names of all scenarios."""
+    return sorted(path.parent.name for path in root.glob("molecule/*/molecule.yml"))
+
+
+def platforms(scenario: str, root: Path = ROOT) -> list[str]:
+    """Return the names of a scenario's hosts."""
+    described = yaml.safe_load((root / "molecule" / scenario / "molecule.yml").read_text(encoding="utf-8"))
+    return [platform["name"] for platform in described["platforms"]]
+
+
+def steps(log: str) -> Iterator[tuple[str, list[str]]]:
+    """Split a log into its steps."""
+    name, lines = "", []
+    for line in log.splitlines():
+        found = STEP_LINE.match(line)
+        if found:
+            yield name, lines
+            name, lines = found["step"], []
+        else:
+            lines.append(line)
+    yield name, lines
+
+
+def problem(log: str, hosts: Sequence[str], status: int) -> str | None:
+    """Return why a run doesn't count as passed, or None when it does."""
+    reached: dict[str, set[str]] = {}
+    last = ""
+    for step, lines in steps(log):
+        last = step or last
+        found = (RECAP_LINE.match(line) for line in lines)
+        reached[step] = {match["host"] for match in found if match and int(match["ok"]) > 0}
+    if status != 0:
+        return f"exit status {status} in step {last or 'start'}"
+    if "no hosts matched" in log:
+        return "a play matched no hosts"
+    for step in HOST_STEPS:
+        missing = [host for host in hosts if host not in reached.get(step, set())]
+        if missing:
+            return f"step {step} ran nothing on {', '.join(missing)}"
+    return None
+
+
+def run(scenario: str, *, live: bool, keep: bool) -> Outcome:
+    """Run one scenario; its whole output is kept in .cache/molecule/<scenario>.log."""
+    work = ROOT / ".cache" / "molecule" / scenario
+    work.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "molecule", "test", "--scenario-name", scenario]
+    environment = tool_environment({"MOLECULE_EPHEMERAL_DIRECTORY": str(work)})
+    started = time.monotonic()
+    lines = []
+    with (
+        work.with_suffix(".log").open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            [*command, *(["--destroy", "never"] if keep else [])],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            log.write(line)
+            log.flush()
+            lines.append(line)
+            if live:
+                print(line, end="", flush=True)
+    output = "".join(lines)
+    why = problem(output, platforms(scenario), process.returncode)
+    return Outcome(scenario, time.monotonic() - started, why, "" if live else output)
+
+
+def main() -> int:
+    """Run the scenarios named on the command line, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenario", nargs="*", help="scenarios to run (default: all)")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at once (default: 2)")
+    parser.add_argument("--keep", action="store_true", help="leave the hosts running")
+    parser.add_argument("--report", type=Path, help="write the counts to this JSON file")
+    options = parser.parse_args()
+    unknown = sorted(set(options.scenario) - set(scenarios()))
+    if unknown:
+        parser.error(f"no such scenario: {', '.join(unknown)} (there are: {', '.join(scenarios())})")
+    chosen = options.scenario or scenarios()
+    jobs = [partial(run, name, live=len(chosen) == 1, keep=options.keep) for name in chosen]
+    return conclude(run_all(jobs, workers=options.jobs), options.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
