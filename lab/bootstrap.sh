@@ -31,7 +31,6 @@ missing=()
 for index in "${!need_commands[@]}"; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "${need_commands[$index]}" >/dev/null || missing+=("${need_packages[$index]}")
 done
-# The Engine's package must not start a service while it is installed on a machine without a service manager.
 [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 
 python=$(command -v python3 || true)

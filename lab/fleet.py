@@ -169,7 +169,8 @@ def _start(fleet: str, machine: Host | Service, image: str, address: str) -> Non
     try:
         container.start()
     except APIError as error:
-        raise LabError(f"{machine.name} does not start: {error.explanation}") from None
+        hint = "; LAB_<NAME>_PORT moves it (see docs/lab.md)" if "port is already allocated" in str(error) else ""
+        raise LabError(f"{machine.name} does not start: {error.explanation}{hint}") from None
 
 
 def _create(fleet: str, machine: Host | Service, image: str, address: str) -> Container:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 
 from .progress import LabError
 
@@ -67,7 +67,7 @@ SERVICES = {
 
 @dataclass(frozen=True, slots=True)
 class LocalPorts:
-    """Where the lab is reachable on 127.0.0.1."""
+    """Where the lab is reachable on 127.0.0.1; each can be moved by an environment variable such as LAB_HTTPS_PORT."""
 
     https: int = 8443
     http: int = 8080
@@ -75,6 +75,18 @@ class LocalPorts:
     alertmanager: int = 9093
     mail: int = 8025
     s3: int = 9000
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> LocalPorts:
+        """The defaults with what ``environment`` moves. Raises LabError for a value that is not a port."""
+        chosen = {}
+        for port in fields(cls):
+            variable = f"LAB_{port.name.upper()}_PORT"
+            if text := environment.get(variable):
+                if not text.isdigit():
+                    raise LabError(f"{variable}={text}: expected a port number")
+                chosen[port.name] = int(text)
+        return cls(**chosen)
 
 
 @dataclass(frozen=True, slots=True)
