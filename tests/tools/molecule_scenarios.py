@@ -20,8 +20,7 @@ from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from outcomes import ROOT, Outcome, conclude, run_all, tool_environment
+from tests.tools.outcomes import ROOT, Outcome, conclude, run_all, tool_environment
 
 HOST_STEPS = ("check", "converge", "idempotence", "verify")
 STEP_LINE = re.compile(r"^INFO\s+\[\S+ > (?P<step>\w+)\] Executing\s*$")
@@ -41,7 +40,8 @@ def platforms(scenario: str, root: Path = ROOT) -> list[str]:
 
 def steps(log: str) -> Iterator[tuple[str, list[str]]]:
     """Split a log into its steps."""
-    name, lines = "", []
+    name = ""
+    lines: list[str] = []
     for line in log.splitlines():
         found = STEP_LINE.match(line)
         if found:

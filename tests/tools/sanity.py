@@ -25,8 +25,7 @@ from pathlib import Path
 import pip
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from outcomes import ROOT, Outcome, conclude
+from tests.tools.outcomes import ROOT, Outcome, conclude
 
 HOME = ROOT / ".cache" / "ansible-test"
 COPY = HOME / "ansible_collections" / "keelson" / "ops"
@@ -99,7 +98,8 @@ def pip_settings(listed: str) -> str:
 
 def sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Split ansible-test's output into the tests' parts; its closing summary belongs to none."""
-    name, part = "ansible-test", []
+    name = "ansible-test"
+    part: list[str] = []
     for line in lines:
         found = STARTED.match(line)
         if found or SUMMARY.match(line):
