@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -18,14 +19,17 @@ def run_module(module: AnsibleModule, body: Callable[[], dict[str, object]]) -> 
     An OpsError fails with its message and facts. Any other exception fails with its type and the place in our code
     only: its text and traceback may hold a secret.
     """
+    facts: dict[str, Any] = {}
     try:
         result = body()
     except OpsError as error:
-        module.fail_json(msg=error.message, **error.facts)
+        message, facts = error.message, error.facts
     except Exception as error:
-        module.fail_json(msg=f"unexpected {type(error).__name__} at {_place(error)}; please report it")
+        message = f"unexpected {type(error).__name__} at {_place(error)}; please report it"
     else:
         module.exit_json(**result)
+    # Not in the handlers: fail_json would add the traceback, and so the text, of the exception being handled.
+    module.fail_json(msg=message, **facts)
 
 
 def _place(error: BaseException) -> str:

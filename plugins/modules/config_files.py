@@ -121,7 +121,9 @@ options:
         type: bool
         default: false
       force:
-        description: V(false) leaves the content of a file that exists as it is; owner and mode are still kept.
+        description:
+          - V(false) leaves the content of a file that exists as it is, and a symbolic link altogether. The owner and
+            mode of a file are still kept.
         type: bool
         default: true
   rendered:
@@ -212,6 +214,7 @@ failed_validations:
 """
 
 import os
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.keelson.ops.plugins.module_utils._core.clock import SystemClock
@@ -220,6 +223,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._core.errors import Op
 from ansible_collections.keelson.ops.plugins.module_utils._edge import run_module
 from ansible_collections.keelson.ops.plugins.module_utils._files.desired import decode
 from ansible_collections.keelson.ops.plugins.module_utils._files.diff import diffs
+from ansible_collections.keelson.ops.plugins.module_utils._files.leftovers import sweep_beside, sweep_staged
 from ansible_collections.keelson.ops.plugins.module_utils._files.observed import observe
 from ansible_collections.keelson.ops.plugins.module_utils._files.plan import make_plan
 from ansible_collections.keelson.ops.plugins.module_utils._files.staging import validate
@@ -262,7 +266,12 @@ def _run(module: AnsibleModule) -> dict[str, object]:
     plan = make_plan(files, facts, check_mode=check_mode)
     base = "/run" if os.access("/run", os.W_OK) else module.tmpdir
     skipped = validate(plan, SubprocessRunner(), base=base, check_mode=check_mode)
-    backups = [] if check_mode else apply(plan, SystemClock().now())
+    backups = []
+    if not check_mode:
+        now = SystemClock().now()
+        backups = apply(plan, now)
+        sweep_beside([file.dest for file in files], now.timestamp())
+        sweep_staged(Path(base))
     result: dict[str, object] = {
         "changed": plan.changed,
         "changed_files": plan.changed_files,

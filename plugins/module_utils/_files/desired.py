@@ -45,7 +45,7 @@ def encode(files: Iterable[DesiredFile]) -> str:
         {
             "dest": file.dest,
             "state": file.state,
-            "content": None if file.content is None else base64.b64encode(file.content).decode(),
+            "content": None if file.content is None else file.content.decode("latin-1"),
             "owner": file.owner,
             "group": file.group,
             "mode": file.mode,
@@ -72,5 +72,5 @@ def decode(text: str) -> tuple[DesiredFile, ...]:
 
 def _from_entry(entry: dict[str, object]) -> DesiredFile:
     content = entry.pop("content")
-    data = base64.b64decode(content) if isinstance(content, str) else None
+    data = content.encode("latin-1") if isinstance(content, str) else None
     return DesiredFile(content=data, **entry)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .._core.errors import OpsError
 from .desired import DesiredFile
 from .options import CONTENT_LIMIT
 
@@ -53,7 +54,7 @@ class Facts:
 
 
 def observe(files: Iterable[DesiredFile]) -> Facts:
-    """Look at everything that ``files`` concern. Raises OSError for a path that may not be read."""
+    """Look at everything that ``files`` concern. Raises OpsError for a path that may not be read."""
     wanted = tuple(files)
     found = {file.dest: observe_path(file) for file in wanted}
     parents = {str(Path(file.dest).parent) for file in wanted}
@@ -70,14 +71,18 @@ def observe(files: Iterable[DesiredFile]) -> Facts:
 
 
 def observe_path(file: DesiredFile) -> Observed:
-    """Look at one path. A link counts as itself, except where a directory is wanted and it leads to one."""
+    """Look at one path. A link counts as itself, except where a directory is wanted and it leads to one.
+
+    Raises OpsError for a path that may not be read.
+    """
     try:
-        found = os.stat(file.dest, follow_symlinks=False)  # noqa: PTH116
-        if stat.S_ISLNK(found.st_mode):
-            return _observe_link(file, found)
+        found = Path(file.dest).lstat()
+        return _observe_link(file, found) if stat.S_ISLNK(found.st_mode) else _describe(file, found)
     except (FileNotFoundError, NotADirectoryError):
         return NOTHING
-    return _describe(file, found)
+    except OSError as error:
+        reason = error.strerror
+    raise OpsError(f"{file.dest}: cannot be read: {reason} (become?); nothing was changed", dest=file.dest)
 
 
 def _describe(file: DesiredFile, found: os.stat_result) -> Observed:

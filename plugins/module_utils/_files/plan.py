@@ -95,6 +95,8 @@ def _decide(file: DesiredFile, facts: Facts) -> Change:
         action = "make_directory" if before.kind == "nothing" else "attributes"
         if before.kind == "directory" and same_attributes:
             action = "keep"
+    elif before.kind == "link" and not file.force:
+        action = "keep"
     elif before.kind != "file" or (file.force and before.content != file.content):
         action = "write"
     else:
@@ -118,6 +120,9 @@ def _problems(file: DesiredFile, files: Sequence[DesiredFile], facts: Facts, *, 
         found.append(f"{file.dest}: is a {_called(before)}, not a file")
     if file.state == "directory" and before.kind not in ("directory", "nothing"):
         found.append(f"{file.dest}: is a {_called(before)}, not a directory")
+    parent = posixpath.dirname(file.dest)
+    if facts.parents.get(parent) == "other":
+        found.append(f"{file.dest}: {parent} is not a directory")
     if not check_mode:
         found += _missing(file, files, facts)
     return found
@@ -131,7 +136,7 @@ def _missing(file: DesiredFile, files: Sequence[DesiredFile], facts: Facts) -> l
         found.append(f"{file.dest}: group {file.group} does not exist on this host")
     parent = posixpath.dirname(file.dest)
     made = any(other.dest == parent and other.state == "directory" for other in files)
-    if facts.parents.get(parent, "nothing") != "directory" and not made:
+    if facts.parents.get(parent, "nothing") == "nothing" and not made:
         found.append(
             f"{file.dest}: the directory {parent} does not exist; add an entry with dest: {parent} and state: directory"
         )

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from .._core.command import TAIL_CHARACTERS, Command, CommandFailed, Runner
 from .._core.errors import OpsError
+from .leftovers import STAGED_PREFIX
 from .plan import Change, Plan
 
 VALIDATOR_SECONDS = 60.0
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PREFIX = "keelson-staged-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def validate(
 @contextmanager
 def staged_tree(changes: Iterable[Change], base: str | None) -> Iterator[Path]:
     """A private directory that holds the files of ``changes`` at their final paths, gone afterwards."""
-    root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=base))
+    root = Path(tempfile.mkdtemp(prefix=f"{STAGED_PREFIX}{os.getpid()}-", dir=base))
     try:
         for change in changes:
             _stage(root, change)

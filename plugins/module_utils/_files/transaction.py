@@ -5,17 +5,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import secrets
-from collections.abc import Callable
-from contextlib import suppress
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from .._core.atomic import sync_directory, write_file
 from .._core.errors import OpsError
+from .leftovers import second_name
 from .observed import Observed
 from .plan import Change, Plan
+
+ADVICE = {
+    errno.EPERM: "; not permitted to this user (become?), or immutable",
+    errno.EACCES: "; not permitted to this user (become?)",
+    errno.EBUSY: "; it is a mount point, which cannot be replaced",
+}
+DEFERRED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def apply(plan: Plan, now: datetime) -> list[str]:
@@ -24,24 +33,31 @@ def apply(plan: Plan, now: datetime) -> list[str]:
     Raises OpsError when a step fails; the host is then as it was before.
     """
     transaction = _Transaction(now)
-    for change in plan.changes:
-        try:
-            transaction.do(change)
-        except BaseException as error:
-            left = transaction.undo()
-            if not isinstance(error, OSError):
+    with _undivided():
+        for change in plan.changes:
+            try:
+                transaction.do(change)
+            except OSError as error:
+                raise _failure(change, error, transaction.undo()) from None
+            except BaseException:
+                transaction.undo()
                 raise
-            raise _failure(change, error, left) from None
-    transaction.finish()
+        transaction.finish()
     return transaction.backups
 
 
+@contextmanager
+def _undivided() -> Iterator[None]:
+    """Let a lost connection or a Ctrl-C come through only when the transaction is over: it takes milliseconds."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, DEFERRED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _failure(change: Change, error: OSError, left: list[str]) -> OpsError:
-    advice = {
-        1: "; not permitted to this user (become?), or the file is immutable",
-        13: "; not permitted to this user (become?)",
-        16: "; it is a mount point, which cannot be replaced",
-    }.get(error.errno or 0, "")
+    advice = ADVICE.get(error.errno or 0, "")
     state = f"and could not be undone for {', '.join(left)}" if left else "and nothing was changed"
     return OpsError(f"{change.file.dest}: {error.strerror or error}{advice}, {state}", dest=change.file.dest)
 
@@ -50,12 +66,13 @@ class _Transaction:
     def __init__(self, now: datetime) -> None:
         self.backups: list[str] = []
         self._stamp = now.strftime("%Y-%m-%d@%H:%M:%S")
-        self._undo: list[tuple[str, Callable[[], object]]] = []
+        self._steps: list[tuple[str, Callable[[], object]]] = []
         self._saved: list[Path] = []
 
     def do(self, change: Change) -> None:
+        """Apply one change; how to take it back is noted before anything is touched. Raises OSError."""
         dest = Path(change.file.dest)
-        if change.changed and change.file.backup and change.before.kind == "file":
+        if change.action in ("write", "remove") and change.file.backup and change.before.kind == "file":
             self._back_up(dest, change.before)
         if change.action == "write":
             self._write(dest, change)
@@ -69,84 +86,93 @@ class _Transaction:
     def undo(self) -> list[str]:
         """Take back every step, last first. Returns the paths for which that failed."""
         failed = []
-        for dest, step in reversed(self._undo):
+        for dest, step in reversed(self._steps):
             try:
                 step()
             except OSError:
                 failed.append(dest)
+        if not failed:
+            self.finish()
         return failed
 
     def finish(self) -> None:
-        """Make it lasting: drop what was kept for undoing."""
+        """Drop what was kept for taking steps back."""
         for saved in self._saved:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 saved.unlink()
 
     def _back_up(self, dest: Path, before: Observed) -> None:
         copy = Path(f"{dest}.{os.getpid()}.{self._stamp}~")
         content = dest.read_bytes() if before.content is None else before.content
+        self._steps.append((str(copy), lambda: copy.unlink(missing_ok=True)))
         write_file(copy, content, mode=before.mode, uid=before.uid, gid=before.gid)
-        self._undo.append((str(copy), copy.unlink))
         self.backups.append(str(copy))
 
     def _write(self, dest: Path, change: Change) -> None:
-        saved = self._save(dest, change.before)
         content = change.content_after
-        assert content is not None  # noqa: S101  # the plan writes files only
+        assert content is not None  # noqa: S101  # a plan writes files only
+        self._keep(dest, change.before)
         uid, gid = _ids(change)
         write_file(dest, content, mode=change.file.mode, uid=uid, gid=gid)
-        self._undo.append((str(dest), dest.unlink if saved is None else lambda: saved.replace(dest)))
 
-    def _save(self, dest: Path, before: Observed) -> Path | None:
-        """A second name for what is at ``dest``, kept in its directory until the end."""
+    def _remove(self, dest: Path, before: Observed) -> None:
+        if before.kind == "directory":
+            dest.rmdir()
+            self._steps.append((str(dest), lambda: _make(dest, before.mode, before.uid, before.gid)))
+        else:
+            self._keep(dest, before)
+            dest.unlink()
+        sync_directory(dest.parent)
+
+    def _keep(self, dest: Path, before: Observed) -> None:
+        """Give what is at ``dest`` a second name beside it, from which one rename brings it back."""
         if before.kind == "nothing":
-            return None
-        saved = dest.with_name(f".{dest.name}.{secrets.token_hex(6)}.saved")
-        os.link(dest, saved, follow_symlinks=False)
+            self._steps.append((str(dest), lambda: dest.unlink(missing_ok=True)))
+            return
+        saved, original = second_name(dest), dest.lstat()
         self._saved.append(saved)
-        return saved
+        try:
+            os.link(dest, saved, follow_symlinks=False)
+        except OSError:  # a file system without hard links
+            if before.kind != "file":
+                raise
+            write_file(saved, dest.read_bytes(), mode=before.mode, uid=before.uid, gid=before.gid)
+        self._steps.append((str(dest), lambda: _bring_back(saved, dest, original)))
 
     def _make_directory(self, dest: Path, change: Change) -> None:
-        dest.mkdir(mode=0o700)
-        self._undo.append((str(dest), dest.rmdir))
         uid, gid = _ids(change)
+        dest.mkdir(mode=0o700)
+        self._steps.append((str(dest), dest.rmdir))
         _set(dest, change.file.mode, uid, gid)
         sync_directory(dest.parent)
 
     def _set_attributes(self, dest: Path, change: Change) -> None:
         before = change.before
-        self._undo.append((str(dest), lambda: _set(dest, before.mode, before.uid, before.gid)))
         uid, gid = _ids(change)
+        self._steps.append((str(dest), lambda: _set(dest, before.mode, before.uid, before.gid)))
         _set(dest, change.file.mode, uid, gid)
-
-    def _remove(self, dest: Path, before: Observed) -> None:
-        if before.kind == "directory":
-            dest.rmdir()
-            self._undo.append((str(dest), lambda: _remake(dest, before)))
-        else:
-            saved = dest.with_name(f".{dest.name}.{secrets.token_hex(6)}.saved")
-            dest.rename(saved)
-            self._undo.append((str(dest), lambda: saved.rename(dest)))
-            self._saved.append(saved)
-        sync_directory(dest.parent)
 
 
 def _ids(change: Change) -> tuple[int, int]:
-    assert change.uid is not None  # noqa: S101  # a plan without an account is made in check mode only
+    assert change.uid is not None  # noqa: S101  # only a plan of check mode lacks an account
     assert change.gid is not None  # noqa: S101
     return change.uid, change.gid
 
 
-def _remake(dest: Path, before: Observed) -> None:
+def _bring_back(saved: Path, dest: Path, original: os.stat_result) -> None:
+    """Untouched is good enough: what could not be replaced cannot be replaced back either."""
+    with suppress(FileNotFoundError):
+        if os.path.samestat(dest.lstat(), original):
+            return
+    saved.replace(dest)
+
+
+def _make(dest: Path, mode: int, uid: int, gid: int) -> None:
     dest.mkdir(mode=0o700)
-    _set(dest, before.mode, before.uid, before.gid)
+    _set(dest, mode, uid, gid)
 
 
 def _set(dest: Path, mode: int, uid: int, gid: int) -> None:
     """Owner first: changing it clears the set-id bits."""
-    descriptor = os.open(dest, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        os.fchown(descriptor, uid, gid)
-        os.fchmod(descriptor, mode)
-    finally:
-        os.close(descriptor)
+    os.chown(dest, uid, gid)
+    dest.chmod(mode)
