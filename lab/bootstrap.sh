@@ -22,7 +22,7 @@ install_packages() {
   printf -- '-> installing Debian packages: %s ...\n' "$*"
   mkdir -p .cache
   {
-    as_root apt-get update &&
+    as_root dpkg --configure -a && as_root apt-get update &&
       as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
   } >.cache/apt.log 2>&1 || { tail -n 15 .cache/apt.log >&2; fail "apt-get failed (is the Debian mirror reachable?); whole log: .cache/apt.log"; }
 }

@@ -18,7 +18,10 @@ LOCK = 7_330_210_044
 """Any constant number of our own: whoever holds this advisory lock migrates, everybody else waits."""
 FILE_NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.(up|down)\.sql$")
 TABLE = """CREATE TABLE IF NOT EXISTS schema_migrations (
-  version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"""
+  version integer PRIMARY KEY,
+  name text NOT NULL,
+  checksum text NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now())"""
 
 
 class MigrationError(Exception):

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import asyncpg
 
 PAGE = 50
-ORDER_COLUMNS = "id, product_id, quantity, total_cents, created_at"
 
 
 async def products(connection: asyncpg.Connection) -> list[dict[str, object]]:
@@ -27,7 +26,7 @@ async def place(connection: asyncpg.Connection, user: int, product: int, quantit
     row = await connection.fetchrow(
         "INSERT INTO orders (user_id, product_id, quantity, total_cents)"
         " SELECT $1, id, $3, price_cents::bigint * $3 FROM products WHERE id = $2"
-        f" RETURNING {ORDER_COLUMNS}",
+        " RETURNING id, product_id, quantity, total_cents, created_at",
         user,
         product,
         quantity,
@@ -42,8 +41,8 @@ async def place(connection: asyncpg.Connection, user: int, product: int, quantit
 async def newest(connection: asyncpg.Connection, user: int, before: int | None) -> list[dict[str, object]]:
     """A page of the user's orders, newest first; ``before`` is the last id of the page before."""
     rows = await connection.fetch(
-        f"SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = $1 AND ($2::bigint IS NULL OR id < $2)"  # noqa: S608
-        " ORDER BY id DESC LIMIT $3",
+        "SELECT id, product_id, quantity, total_cents, created_at FROM orders"
+        " WHERE user_id = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
         user,
         before,
         PAGE,

@@ -21,7 +21,7 @@ def hash_password(password: str, salt: bytes) -> str:
 def password_matches(password: str, kept: str) -> bool:
     """Whether ``kept`` was made from ``password``."""
     try:
-        salt = base64.b64decode(kept.split("$")[0], validate=True)
+        salt = base64.b64decode(kept.split("$", maxsplit=1)[0], validate=True)
     except ValueError:
         return False
     return hmac.compare_digest(hash_password(password, salt), kept)

@@ -26,7 +26,9 @@ async def of_user(connection: asyncpg.Connection, user: int) -> list[dict[str, o
 
 async def has_active(connection: asyncpg.Connection, user: int) -> bool:
     """Whether the user may order."""
-    query = "SELECT EXISTS (SELECT 1 FROM subscriptions WHERE user_id = $1 AND status = 'active' AND expires_at > now())"
+    query = (
+        "SELECT EXISTS (SELECT 1 FROM subscriptions WHERE user_id = $1 AND status = 'active' AND expires_at > now())"
+    )
     return bool(await connection.fetchval(query, user))
 
 
@@ -43,7 +45,8 @@ async def count_expiring(connection: asyncpg.Connection) -> int:
 async def close_expired(connection: asyncpg.Connection) -> int:
     """Mark those that have ended and tell it by webhook; how many."""
     rows = await connection.fetch(
-        "UPDATE subscriptions SET status = 'expired' WHERE status = 'active' AND expires_at <= now() RETURNING id, user_id"
+        "UPDATE subscriptions SET status = 'expired'"
+        " WHERE status = 'active' AND expires_at <= now() RETURNING id, user_id"
     )
     for row in rows:
         await enqueue(connection, "subscription.expired", {"subscription": row["id"], "user": row["user_id"]})
