@@ -66,7 +66,7 @@ class CheckReport:
 
     def __str__(self) -> str:
         about = self.name if self.target in self.name else f"{self.name} ({self.kind} {self.target})"
-        reason = self.error or ("healthy, but not for long enough" if self.attempts else "not tried yet")
+        reason = self.error or "not decided yet"
         tries = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
         return f"{about}: {reason} [{tries}]"
 

@@ -9,8 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
-Probe = Callable[[], Awaitable[str]]
-"""One attempt: returns what it saw, in words, when the target is healthy; raises UnhealthyError when it is not."""
+Probe = Callable[[float], Awaitable[str]]
+"""One attempt that is given so many seconds: returns what it saw, in words, when the target is healthy.
+
+Raises UnhealthyError when it is not. The waiter cancels an attempt that takes longer.
+"""
 
 
 class Target(Protocol):

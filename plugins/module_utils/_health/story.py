@@ -41,12 +41,15 @@ class Story:
             self.state = State.HEALTHY
             self._healthy_at = at
 
-    def expire(self, cut: Outcome | None = None) -> None:
+    def expire(self, at: float, cut: Outcome | None = None) -> None:
         """The time is over. ``cut``: an attempt ended early by that; it counts when nothing better is known."""
         self.state = State.UNHEALTHY
-        if cut is not None:
-            self._attempts += 1
+        if self._streak.successes:
+            before = f"; before that: {self._error}" if self._error else ""
+            self._error = self._streak.shortfall(self.demand, at) + before
+        elif cut is not None:
             self._error = self._error or cut.words
+        self._attempts += cut is not None
 
     def pause(self, at: float, jitter: float) -> float:
         """Seconds until the next attempt."""

@@ -35,6 +35,12 @@ class Streak:
         """Whether the demand is met by what was seen until ``at``."""
         return self.successes >= max(1, demand.successes) and at - self.since >= demand.stable_for
 
+    def shortfall(self, demand: Demand, at: float) -> str:
+        """In words, what a streak of successes lacks."""
+        if self.successes < demand.successes:
+            return f"only {self.successes} of {demand.successes} successes in a row"
+        return f"healthy for only {at - self.since:.1f} of {demand.stable_for:g} s (stable_for)"
+
     def pause(self, demand: Demand, at: float, jitter: float) -> float:
         """Seconds until the next attempt; ``jitter`` in [0, 1) only ever shortens it.
 

@@ -100,27 +100,25 @@ class _Waiter:
             limit = min(story.demand.probe_timeout, left)
             outcome = await self._attempt(story.check, probe, limit)
             if outcome is None and limit == left:
-                story.expire(_silence(limit))
+                story.expire(self._elapsed(), _silence(limit))
                 return
             at = self._elapsed()
             story.observe(outcome or _silence(limit), at)
             if story.state is not State.PENDING:
                 return
             await asyncio.sleep(min(story.pause(at, self._jitter()), deadline - at))
-        story.expire()
+        story.expire(self._elapsed())
 
     async def try_once(self, story: Story, probe: Probe) -> None:
         """One attempt, which decides."""
         limit = story.demand.probe_timeout
         story.observe(await self._attempt(story.check, probe, limit) or _silence(limit), self._elapsed())
-        if story.state is State.PENDING:
-            story.expire()
 
     async def _attempt(self, check: Check, probe: Probe, limit: float) -> Outcome | None:
         """The outcome of one attempt; None when it gave none within ``limit``."""
         async with self._gate:
             try:
-                words = await asyncio.wait_for(probe(), limit)
+                words = await asyncio.wait_for(probe(limit), limit)
             except asyncio.TimeoutError:
                 return None
             except UnhealthyError as unhealthy:
