@@ -25,7 +25,7 @@ async def place(connection: asyncpg.Connection, user: int, product: int, quantit
     """Order ``quantity`` of ``product`` and tell it by webhook; None when there is no such product."""
     row = await connection.fetchrow(
         "INSERT INTO orders (user_id, product_id, quantity, total_cents)"
-        " SELECT $1, id, $3, price_cents::bigint * $3 FROM products WHERE id = $2"
+        " SELECT $1, id, $3::integer, price_cents::bigint * $3::integer FROM products WHERE id = $2"
         " RETURNING id, product_id, quantity, total_cents, created_at",
         user,
         product,

@@ -14,7 +14,6 @@ import time
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-import asyncpg
 from aiohttp import web
 
 from . import api, misbehaviour, observed
@@ -22,7 +21,7 @@ from .faults import from_environment
 from .metrics import Metrics
 from .settings import Settings
 from .state import SHOP, Shop
-from .store import Cache, Database
+from .store import UNREACHABLE, Cache, Database
 from .subscriptions import count_expiring
 from .webhooks import count_dead, deliver_due
 
@@ -80,11 +79,10 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as answer_by_exception:
         status = answer_by_exception.status
         raise
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except UNREACHABLE as error:
         status = 503
-        log.warning(
-            "database is not reachable", extra={"fields": {"path": request.path, "reason": type(error).__name__}}
-        )
+        reason = {"path": request.path, "reason": type(error).__name__}
+        log.warning("database is not reachable", extra={"fields": reason})
         return web.json_response({"error": "try again soon"}, status=503, headers={"Retry-After": "1"})
     except Exception:
         log.exception("unexpected error", extra={"fields": {"path": request.path}})
@@ -127,7 +125,7 @@ async def _repeat(seconds: float, action: Callable[[], Awaitable[None]]) -> None
     while True:
         try:
             await action()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except UNREACHABLE as error:
             log.warning("background work waits for the database", extra={"fields": {"reason": type(error).__name__}})
         except Exception:
             log.exception("background work failed")

@@ -20,6 +20,16 @@ from .settings import Settings
 
 log = logging.getLogger(__name__)
 HEALTH_SECONDS = 2.0
+UNREACHABLE: tuple[type[Exception], ...] = (
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InvalidAuthorizationSpecificationError,
+    OSError,
+    TimeoutError,
+)
+"""The database cannot serve us now; any other error of a query is one of ours."""
 
 
 class Database:
@@ -57,7 +67,7 @@ class Database:
         try:
             async with self.pool.acquire(timeout=HEALTH_SECONDS) as connection:
                 await connection.fetchval("SELECT 1", timeout=HEALTH_SECONDS)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*UNREACHABLE, asyncpg.PostgresError) as error:
             log.warning("database is not healthy", extra={"fields": {"reason": type(error).__name__}})
             return False
         return True
