@@ -13,7 +13,9 @@ from . import health
 from .metrics import CONTENT_TYPE
 from .state import SHOP, Shop, now
 
-SPARED = frozenset({"/health", "/api/health", "/metrics", "/api/metrics", "/api/metrics/prometheus", "/version"})
+SPARED = frozenset(
+    {"/health", "/api/health", "/metrics", "/api/metrics", "/api/metrics/prometheus", "/version", "/api/version"}
+)
 """Never hit by the fault that answers with errors, and not worth a log line each time."""
 
 
@@ -59,3 +61,4 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/api/metrics", show_short_metrics)
     router.add_get("/api/metrics/prometheus", show_metrics)
     router.add_get("/version", show_version)
+    router.add_get("/api/version", show_version)
