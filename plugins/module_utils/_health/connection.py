@@ -57,11 +57,11 @@ async def connected(resources: Resources, endpoint: Endpoint, tls: Tls | None = 
     try:
         yield reader, writer
     except asyncio.IncompleteReadError:
-        raise UnhealthyError(f"{endpoint} closed the connection before its answer was complete") from None
+        raise UnhealthyError("connection closed before the answer was complete") from None
     except asyncio.LimitOverrunError:
-        raise UnhealthyError(f"{endpoint} answers with an endless line") from None
+        raise UnhealthyError("answers with an endless line") from None
     except OSError as error:
-        raise UnhealthyError(f"{endpoint}: {in_words(error)}") from None
+        raise UnhealthyError(in_words(error)) from None
     finally:
         writer.transport.abort()
 
@@ -82,31 +82,30 @@ def in_words(error: OSError) -> str:
 async def _open(threads: Threads, endpoint: Endpoint, context: ssl.SSLContext | None, name: str | None) -> Stream:
     if endpoint.path is not None:
         stream = asyncio.open_unix_connection(endpoint.path, ssl=context, server_hostname=name)
-        return await _settled(stream, endpoint, CONNECT_SECONDS)
+        return await _settled(stream, CONNECT_SECONDS, "")
     addresses = await _addresses(threads, endpoint)
-    failure = UnhealthyError(f"{endpoint.host} has no address", answered=False)
+    failures: list[UnhealthyError] = []
     for index, address in enumerate(addresses, start=1):
-        last = index == len(addresses)
+        patience = CONNECT_SECONDS if index == len(addresses) else FIRST_ADDRESS_SECONDS
         stream = asyncio.open_connection(address, endpoint.port, ssl=context, server_hostname=name)
         try:
-            place = Endpoint(address, endpoint.port)
-            return await _settled(stream, place, CONNECT_SECONDS if last else FIRST_ADDRESS_SECONDS)
+            return await _settled(stream, patience, "" if address == endpoint.host else f"{address}: ")
         except UnhealthyError as error:
-            failure = error
             if error.outcome.answered:
-                break
-    raise failure
+                raise
+            failures.append(error)
+    raise UnhealthyError("; ".join(map(str, failures)) or f"{endpoint.host} has no address", answered=False)
 
 
-async def _settled(opening: Awaitable[Stream], endpoint: Endpoint, seconds: float) -> Stream:
+async def _settled(opening: Awaitable[Stream], seconds: float, place: str) -> Stream:
     try:
         return await asyncio.wait_for(opening, seconds)
     except asyncio.TimeoutError:
-        raise UnhealthyError(f"{endpoint}: no connection within {seconds:g} s", answered=False) from None
+        raise UnhealthyError(f"{place}no connection within {seconds:g} s", answered=False) from None
     except (ssl.SSLError, ConnectionResetError) as error:
-        raise UnhealthyError(f"{endpoint}: {in_words(error)}") from None
+        raise UnhealthyError(f"{place}{in_words(error)}") from None
     except OSError as error:
-        raise UnhealthyError(f"{endpoint}: {in_words(error)}", answered=False) from None
+        raise UnhealthyError(f"{place}{in_words(error)}", answered=False) from None
 
 
 async def _addresses(threads: Threads, endpoint: Endpoint) -> list[str]:

@@ -48,8 +48,8 @@ async def wait(
     jitter: Callable[[], float] = random.random,
 ) -> WaitReport:
     """``wait_for`` on the running loop, whose time must be that of ``clock``."""
-    waiter = _Waiter(checks, policy, clock, jitter)
     made = [probes(check) for check in checks]
+    waiter = _Waiter(checks, policy, clock, jitter)
     pending = {asyncio.create_task(waiter.follow(*pair)) for pair in zip(waiter.stories, made, strict=True)}
     try:
         while pending and waiter.verdict() is None:
@@ -67,8 +67,8 @@ async def look(checks: Sequence[Check], policy: Policy, clock: Clock, probes: Pr
     """``probe_once`` on the running loop."""
     once = Policy(timeout=policy.timeout, probe_timeout=policy.probe_timeout, require=policy.require)
     bare = [Check(check.name, check.target, probe_timeout=check.probe_timeout) for check in checks]
-    waiter = _Waiter(bare, once, clock, random.random)
     made = [probes(check) for check in bare]
+    waiter = _Waiter(bare, once, clock, random.random)
     await asyncio.gather(*(waiter.try_once(*pair) for pair in zip(waiter.stories, made, strict=True)))
     return waiter.report()
 

@@ -103,7 +103,8 @@ def judge(answer: Answer, target: HttpTarget) -> str:
     if answer.status not in target.status:
         expected = " or ".join(map(str, target.status))
         place = f" to {answer.headers['location']}" if "location" in answer.headers else ""
-        said = " ".join(answer.body.decode(errors="replace").split())[:_SHOWN]
+        readable = "html" not in answer.headers.get("content-type", "")
+        said = " ".join(answer.body.decode(errors="replace").split())[:_SHOWN] if readable else ""
         raise UnhealthyError(f"HTTP {answer.status}{place}, expected {expected}" + (f": {said}" if said else ""))
     for name, pattern in target.response_headers.items():
         value = answer.headers.get(name.lower())
