@@ -65,7 +65,7 @@ def decode(text: str) -> tuple[DesiredFile, ...]:
     try:
         entries = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
         return tuple(_from_entry(entry) for entry in entries)
-    except (binascii.Error, zlib.error, ValueError, TypeError, KeyError):
+    except (binascii.Error, zlib.error, ValueError, TypeError, KeyError, AttributeError):
         pass
     raise OpsError("option rendered is damaged; it is filled by the action plugin of this module and by nothing else")
 
