@@ -40,6 +40,7 @@ requirements:
   - Docker Compose plugin (docker compose) >= 2.20
 extends_documentation_fragment:
   - keelson.ops.attributes
+  - keelson.ops.attributes.actiongroup_ops
 attributes:
   check_mode:
     support: full
@@ -100,7 +101,7 @@ options:
         required: true
       strategy:
         description:
-          - V(rolling) starts the new containers before it stops the old ones. Refused for a service that cannot run twice.
+          - V(rolling) starts the new containers before it stops the old ones. Refused where that cannot be.
           - V(recreate) stops the old containers first. For databases and whatever else must not run twice at a time.
           - Default is V(rolling) where that is possible, else V(recreate); the plan says why.
         type: str
@@ -122,7 +123,8 @@ options:
   release:
     description:
       - The release to go back to with O(state=rolled_back).
-      - V(previous) is the last one that differs from what runs now. Otherwise the number or the O(version) of a kept one.
+      - V(previous) is the last one that differs from what runs now.
+      - Otherwise the number or the O(version) of a kept one.
     type: str
     default: previous
   pull:
@@ -158,11 +160,11 @@ options:
     type: int
     default: 5
   lock_timeout:
-    description: Seconds to wait for another deployment of the project. After that the task fails and says who holds the lock.
+    description: Seconds to wait for another deployment of the project; then the task fails and says who holds the lock.
     type: float
     default: 60
   release_directory:
-    description: Directory of the manifests, the lock and the journal. Default is C(/var/lib/keelson/releases/<project>).
+    description: Directory of the kept releases. Default is C(/var/lib/keelson/releases/<project>).
     type: path
   audit_log:
     description: File that gets one JSON line per deployment that changed or failed.
@@ -273,8 +275,9 @@ rolled_back:
   type: bool
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.keelson.ops.plugins.module_utils._edge import run_module
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import HAS_DOCKER
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.entry import run_rollout
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.options import options_from
 
@@ -314,6 +317,8 @@ def argument_spec() -> dict[str, dict[str, object]]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    if not HAS_DOCKER:
+        module.fail_json(msg=missing_required_lib("docker", reason="(package python3-docker)"))
     run_module(module, lambda: run_rollout(options_from(module.params), check=module.check_mode))
 
 

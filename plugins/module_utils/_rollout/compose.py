@@ -1,0 +1,100 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``docker compose`` as argument lists, and the adapter that runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .._core.command import Command, CommandFailed, Runner
+from .._core.errors import OpsError
+
+CONFIG_SECONDS = 60.0
+UP_SECONDS = 900.0
+
+
+def base_arguments(
+    project: str, directory: Path, files: tuple[str, ...], env_files: tuple[Path, ...], profiles: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Everything before the subcommand."""
+    arguments = ["docker", "compose", "--project-name", project, "--project-directory", str(directory)]
+    for file in files:
+        arguments += ["--file", file]
+    for env_file in env_files:
+        arguments += ["--env-file", str(env_file)]
+    for profile in profiles:
+        arguments += ["--profile", profile]
+    return tuple(arguments)
+
+
+def up_arguments(service: str, scale: int, recreate: str, stop_timeout: float | None) -> tuple[str, ...]:
+    """``up`` for one service: nothing is pulled, built or started on the way."""
+    arguments = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--scale", f"{service}={scale}"]
+    if recreate == "never":
+        arguments.append("--no-recreate")
+    if recreate == "always":
+        arguments.append("--force-recreate")
+    if stop_timeout is not None:
+        arguments += ["--timeout", str(round(stop_timeout))]
+    return (*arguments, service)
+
+
+class Compose:
+    """ComposeCli through the plugin of the Docker CLI."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        project: str,
+        directory: Path,
+        files: tuple[Path, ...],
+        *,
+        env_files: tuple[Path, ...] = (),
+        profiles: tuple[str, ...] = (),
+    ) -> None:
+        self._runner = runner
+        self._project = project
+        self._directory = directory
+        self._base = base_arguments(project, directory, tuple(map(str, files)), env_files, profiles)
+
+    def config(self) -> dict[str, Any]:
+        """The resolved project."""
+        try:
+            result = self._runner.run(
+                self._command((*self._base, "config", "--format", "json")), timeout=CONFIG_SECONDS
+            )
+        except CommandFailed as error:
+            raise _invalid(error) from None
+        return dict(json.loads(result.stdout))
+
+    def hashes(self, resolved: Mapping[str, Any]) -> dict[str, str]:
+        """The hash that Compose labels containers with.
+
+        It is asked about the resolved project: on the files themselves ``config --hash`` (seen with 2.26) leaves
+        env_file unresolved and prints a hash that no container ever gets.
+        """
+        base = base_arguments(self._project, self._directory, ("-",), (), ())
+        command = Command((*base, "config", "--hash", "*"), stdin=json.dumps(resolved).encode())
+        lines = self._runner.run(command, timeout=CONFIG_SECONDS).stdout.splitlines()
+        return {name: value for name, _, value in (line.strip().partition(" ") for line in lines) if value}
+
+    def up(self, service: str, *, scale: int, recreate: str, stop_timeout: float | None = None) -> None:
+        """Create and start containers of one service."""
+        arguments = up_arguments(service, scale, recreate, stop_timeout)
+        self._runner.run(self._command((*self._base, *arguments)), timeout=UP_SECONDS)
+
+    def _command(self, argv: tuple[str, ...]) -> Command:
+        return Command(argv, cwd=str(self._directory))
+
+
+def _invalid(error: CommandFailed) -> OpsError:
+    stderr = str(error.facts.get("stderr") or "")
+    if "is not a docker command" in stderr or "unknown docker command" in stderr or "unknown command" in stderr:
+        return OpsError("docker compose is not installed on this host: install the package docker-compose (Debian 13)")
+    return OpsError(
+        f"the Compose project is not valid (options project_directory, files, env_files): {stderr or error.message}"
+    )

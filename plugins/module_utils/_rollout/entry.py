@@ -1,0 +1,96 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From options to a result: the adapters, the lock, and what an interrupted run left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .._core.clock import Clock, SystemClock
+from .._core.command import SubprocessRunner
+from .._core.errors import OpsError
+from .._core.jsonlines import JsonLines
+from .._core.lock import file_lock
+from .compose import Compose
+from .engine import DockerEngine
+from .options import Options
+from .releases import ReleaseStore
+from .rollout import Rollout
+from .target import Targets
+from .trail import Trail
+
+POLL_SECONDS = 0.5
+
+
+def run_rollout(options: Options, *, check: bool) -> dict[str, object]:
+    """Deploy or roll back on this host and return the module's result. Raises OpsError."""
+    _check_paths(options)
+    clock = SystemClock()
+    runner = SubprocessRunner()
+    compose = Compose(
+        runner,
+        options.project,
+        options.directory,
+        options.files,
+        env_files=options.env_files,
+        profiles=options.profiles,
+    )
+
+    def restored(path: Path) -> Compose:
+        return Compose(runner, options.project, options.directory, (path,))
+
+    engine = DockerEngine()
+    trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock)
+    store = ReleaseStore(options.release_directory)
+    targets = Targets(options, compose, restored, engine, store)
+    rollout = Rollout(options, targets=targets, engine=engine, store=store, clock=clock, trail=trail)
+    if check:
+        return rollout.preview()
+    with _alone(options, clock):
+        return rollout.run()
+
+
+@contextmanager
+def _alone(options: Options, clock: Clock) -> Iterator[None]:
+    purpose = f"{options.state} of project {options.project}" + (f" {options.version}" if options.version else "")
+    lock = options.release_directory / "lock"
+    with file_lock(lock, purpose=purpose, timeout=options.lock_timeout, clock=clock):
+        deadline = clock.monotonic() + options.lock_timeout
+        while pids := compose_processes(options.project):
+            if clock.monotonic() >= deadline:
+                raise OpsError(
+                    f"docker compose (process {', '.join(map(str, pids))}) is still working on project "
+                    f"{options.project}, started by hand or by a deployment that was killed; "
+                    f"waited {options.lock_timeout:g} s (option lock_timeout)"
+                )
+            clock.sleep(POLL_SECONDS)
+        yield
+
+
+def compose_processes(project: str, proc: Path = Path("/proc")) -> list[int]:
+    """Processes of ``docker compose --project-name PROJECT ... up``: a killed run leaves its child to itself."""
+    found = []
+    for entry in proc.iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            argv = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if "compose" in argv and "up" in argv and f"--project-name\0{project}\0" in "\0".join(argv):
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def _check_paths(options: Options) -> None:
+    if not options.directory.is_dir():
+        raise OpsError(f"project_directory: {options.directory} is not a directory")
+    if options.state == "deployed":
+        for name, paths in (("files", options.files), ("env_files", options.env_files)):
+            for path in paths:
+                if not path.is_file():
+                    raise OpsError(f"{name}: {path} does not exist")

@@ -1,0 +1,121 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the user asked for, checked and typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._core.errors import OpsError
+
+STATE_ROOT = Path("/var/lib/keelson/releases")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSetting:
+    """What differs for one service; None leaves it to the Compose files or to the project's option."""
+
+    strategy: str | None = None
+    replicas: int | None = None
+    parallelism: int | None = None
+    wait_timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One rollout. Paths are absolute; times are seconds; ``drain_timeout`` None is the service's own grace period."""
+
+    state: str
+    project: str
+    directory: Path
+    files: tuple[Path, ...]
+    env_files: tuple[Path, ...]
+    profiles: tuple[str, ...]
+    services: tuple[str, ...]
+    settings: Mapping[str, ServiceSetting]
+    version: str | None
+    release: str
+    pull: str
+    wait_timeout: float
+    stable_for: float
+    drain_delay: float
+    drain_timeout: float | None
+    keep_releases: int
+    lock_timeout: float
+    release_directory: Path
+    audit_log: Path
+    metrics_directory: Path | None
+
+    def setting(self, service: str) -> ServiceSetting:
+        return self.settings.get(service, ServiceSetting())
+
+    def wait_timeout_of(self, service: str) -> float:
+        own = self.setting(service).wait_timeout
+        return self.wait_timeout if own is None else own
+
+
+def release_directory_of(project: str, chosen: str | None) -> Path:
+    """Where the releases of ``project`` are kept."""
+    return Path(chosen) if chosen else STATE_ROOT / project
+
+
+def options_from(params: Mapping[str, Any]) -> Options:
+    """Options from a module's parameters. Raises OpsError naming the option that makes no sense."""
+    directory = Path(params["project_directory"] or f"/opt/{params['project']}")
+    options = Options(
+        state=params["state"],
+        project=params["project"],
+        directory=directory,
+        files=tuple(directory / file for file in params["files"]),
+        env_files=tuple(directory / file for file in params["env_files"]),
+        profiles=tuple(params["profiles"]),
+        services=tuple(params["services"]),
+        settings=_settings(params["service_settings"]),
+        version=params["version"] or None,
+        release=params["release"],
+        pull=params["pull"],
+        wait_timeout=params["wait_timeout"],
+        stable_for=params["stable_for"],
+        drain_delay=params["drain_delay"],
+        drain_timeout=params["drain_timeout"],
+        keep_releases=params["keep_releases"],
+        lock_timeout=params["lock_timeout"],
+        release_directory=release_directory_of(params["project"], params["release_directory"]),
+        audit_log=Path(params["audit_log"]),
+        metrics_directory=Path(params["metrics_directory"]) if params["metrics_directory"] else None,
+    )
+    _refuse_nonsense(options)
+    return options
+
+
+def _settings(entries: Sequence[Mapping[str, Any]]) -> dict[str, ServiceSetting]:
+    settings: dict[str, ServiceSetting] = {}
+    for entry in entries:
+        name = entry["name"]
+        if name in settings:
+            raise OpsError(f"service_settings names service {name} twice; put its settings into one entry")
+        settings[name] = ServiceSetting(
+            strategy=entry.get("strategy"),
+            replicas=entry.get("replicas"),
+            parallelism=entry.get("parallelism"),
+            wait_timeout=entry.get("wait_timeout"),
+        )
+    return settings
+
+
+def _refuse_nonsense(options: Options) -> None:
+    if options.keep_releases < 1:
+        raise OpsError("keep_releases must be at least 1: the running release is kept")
+    for name in ("wait_timeout", "stable_for", "drain_delay", "drain_timeout", "lock_timeout"):
+        value = getattr(options, name)
+        if value is not None and value < 0:
+            raise OpsError(f"{name} must not be negative")
+    for service, setting in options.settings.items():
+        if setting.replicas is not None and setting.replicas < 0:
+            raise OpsError(f"service_settings: replicas of {service} must not be negative")
+        if setting.parallelism is not None and setting.parallelism < 1:
+            raise OpsError(f"service_settings: parallelism of {service} must be at least 1")

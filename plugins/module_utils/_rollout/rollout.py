@@ -1,0 +1,256 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One rollout from plan to record."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from .._core.clock import Clock
+from .._core.errors import OpsError
+from . import disclosure, recording
+from .content import secret_files
+from .options import Options
+from .plan import Observed, ServicePlan, decide
+from .record import make_release, resolved_to_keep
+from .releases import Release, ReleaseStore, choose_release
+from .runtime import Container, Engine, Image
+from .steps import Patience, ServiceRollout, StepFailedError
+from .target import Target, Targets
+from .trail import Trail
+
+
+class Rollout:
+    """Deploys or rolls back one project on this host."""
+
+    def __init__(
+        self, options: Options, *, targets: Targets, engine: Engine, store: ReleaseStore, clock: Clock, trail: Trail
+    ) -> None:
+        self._options = options
+        self._targets = targets
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._trail = trail
+        self._secrets: tuple[str, ...] = ()
+
+    def preview(self) -> dict[str, object]:
+        """The plan alone; nothing is written."""
+        target = self._target(write=False)
+        containers = self._engine.containers(self._options.project)
+        plans = self._decide(target, containers)
+        changed = any(plan.changes for plan in plans) or self._unrecorded(target, containers) is not None
+        return self._result(target, plans, containers, changed=changed, release=self._store.current())
+
+    def run(self) -> dict[str, object]:
+        """Carry the plan out. Raises OpsError that says what runs now."""
+        began = self._clock.monotonic()
+        try:
+            result = self._run(began)
+        except OpsError as error:
+            self._report_failure(error, self._clock.monotonic() - began)
+            raise
+        finally:
+            self._trail.close()
+        return result
+
+    def _run(self, began: float) -> dict[str, object]:
+        interrupted = self._trail.interrupted()
+        target = self._target(write=True)
+        before = self._engine.containers(self._options.project)
+        plans = self._decide(target, before)
+        touched: list[str] = []
+        try:
+            self._apply(target, plans, touched)
+        except StepFailedError as failure:
+            raise self._after(failure, plans, touched) from None
+        seconds = self._clock.monotonic() - began
+        changed = any(plan.changes for plan in plans)
+        release, recorded = self._record(target, seconds, changed)
+        self._report_success(release, plans, seconds, changed=changed or recorded)
+        result = self._result(target, plans, before, changed=changed or recorded, release=release)
+        if interrupted is not None:
+            result["resumed_after"] = interrupted
+        return result
+
+    def _target(self, *, write: bool) -> Target:
+        if self._options.state == "rolled_back":
+            release = choose_release(self._store.all(), self._options.release)
+            target = self._targets.from_release(release, self._options.services, write=write)
+        else:
+            target = self._targets.from_files(write=write)
+        self._secrets = disclosure.secrets_of(target.project.resolved, _texts(target))
+        return target
+
+    def _decide(self, target: Target, containers: Sequence[Container]) -> list[ServicePlan]:
+        current = self._store.current()
+        digests = {} if current is None else current.digests()
+        now = self._clock.now().timestamp()
+        plans = []
+        for name in target.services:
+            service = target.project.services[name]
+            own = tuple(c for c in containers if c.service == name)
+            observed = Observed(own, target.images[service.image], digests, now, self._options.stable_for)
+            plans.append(decide(service, self._options.setting(name), observed))
+        return plans
+
+    def _apply(self, target: Target, plans: Iterable[ServicePlan], touched: list[str]) -> None:
+        options = self._options
+        for plan in plans:
+            patience = Patience(
+                options.wait_timeout_of(plan.service), options.stable_for, options.drain_delay, options.drain_timeout
+            )
+            steps = ServiceRollout(
+                options.project,
+                patience,
+                compose=target.compose,
+                engine=self._engine,
+                clock=self._clock,
+                trail=self._trail,
+            )
+            try:
+                steps.apply(plan)
+            except StepFailedError as failure:
+                if failure.touched:
+                    touched.append(plan.service)
+                raise
+            if plan.changes:
+                touched.append(plan.service)
+
+    def _after(self, failure: StepFailedError, plans: Sequence[ServicePlan], touched: list[str]) -> OpsError:
+        """Put the services touched so far back, and say what runs now."""
+        current = self._store.current()
+        restored = False
+        if not touched:
+            outcome = "the new containers were removed, what ran before still runs untouched"
+        elif current is None:
+            outcome = f"{', '.join(touched)} had been changed; there is no earlier release to go back to"
+        else:
+            restored, outcome = self._restore(current, touched)
+        return OpsError(
+            f"{failure.message}; {outcome}",
+            plan=[plan.to_dict() for plan in plans],
+            steps=self._trail.steps,
+            diagnostics=failure.diagnostics,
+            rolled_back=restored,
+            changed=bool(touched) and not restored,
+        )
+
+    def _restore(self, current: Release, touched: list[str]) -> tuple[bool, str]:
+        names = tuple(name for name in touched if name in current.services and not current.services[name].once)
+        if not names:
+            return False, f"{', '.join(touched)} had been changed and release {current.number} does not have them"
+        try:
+            target = self._targets.from_release(current, names, write=True)
+            plans = self._decide(target, self._engine.containers(self._options.project))
+            self._apply(target, plans, [])
+            self._store.save(self._as_running(target, current), self._store.resolved(current.number))
+        except OpsError as error:
+            return False, f"going back to release {current.number} failed too: {error.message}"
+        return True, f"{', '.join(names)} went back to release {current.number} and is healthy"
+
+    def _as_running(self, target: Target, current: Release) -> Release:
+        """The current release with the containers that run it now."""
+        records = dict(current.services)
+        containers = self._engine.containers(self._options.project)
+        for name in target.services:
+            own = tuple(c.id for c in containers if c.service == name)
+            digest = target.project.services[name].content.digest
+            records[name] = replace(records[name], containers=own, content_digest=digest)
+        return replace(current, services=records)
+
+    def _unrecorded(self, target: Target, containers: Sequence[Container]) -> Release | None:
+        """The release to record; None when the current one already says all of it."""
+        options = self._options
+        current = self._store.current()
+        images: dict[str, Image] = {}
+        for name in target.services:
+            reference = target.project.services[name].image
+            images[reference] = self._engine.image(reference) or Image(target.images[reference] or "")
+        version = options.version or (current.version if current and options.state == "deployed" else None)
+        if target.restored is not None:
+            version = next(r.version for r in self._store.all() if r.number == target.restored)
+        finished = self._clock.now().timestamp()
+        release = make_release(target, containers, images, current, version=version, finished=finished, seconds=0.0)
+        if current is None or not release.same_as(current) or release.version != current.version:
+            return release
+        return None
+
+    def _record(self, target: Target, seconds: float, changed: bool) -> tuple[Release, bool]:
+        containers = self._engine.containers(self._options.project)
+        current = self._store.current()
+        release = self._unrecorded(target, containers)
+        if release is None:
+            assert current is not None  # noqa: S101
+            if changed:
+                current = replace(self._as_running(target, current), seconds=seconds)
+                self._store.save(current, self._store.resolved(current.number))
+            return current, False
+        release = replace(release, seconds=seconds)
+        for record in release.services.values():
+            repository, _, tag = record.tag.rpartition(":")
+            if tag == f"rollout-{release.number}":
+                self._engine.tag(record.image_id, repository, tag)
+        former = None if current is None else self._store.resolved(current.number)
+        self._store.save(release, resolved_to_keep(target, former))
+        self._forget_old()
+        return release, True
+
+    def _forget_old(self) -> None:
+        """Drop releases beyond keep_releases, and the tags that no kept release names."""
+        releases = self._store.all()
+        kept = releases[-self._options.keep_releases :]
+        named = {record.tag for release in kept for record in release.services.values()}
+        for release in releases[: -self._options.keep_releases]:
+            for record in release.services.values():
+                if record.tag not in named:
+                    self._engine.untag(record.tag)
+            self._store.forget(release.number)
+
+    def _report_success(self, release: Release, plans: Sequence[ServicePlan], seconds: float, *, changed: bool) -> None:
+        options = self._options
+        if changed:
+            actions = {plan.service: plan.action for plan in plans if plan.changes}
+            recording.audit(
+                options, self._clock, status="succeeded", seconds=seconds, release=release.number, services=actions
+            )
+        found = recording.samples(options.project, release, succeeded=True, seconds=release.seconds)
+        recording.publish(options.metrics_directory, options.project, found)
+
+    def _report_failure(self, error: OpsError, seconds: float) -> None:
+        options = self._options
+        error.message = disclosure.masked(error.message, self._secrets)
+        error.facts = disclosure.masked(error.facts, self._secrets)
+        with contextlib.suppress(OpsError):  # the failure itself is what must reach the user
+            recording.audit(options, self._clock, status="failed", seconds=seconds, message=error.message)
+            found = recording.samples(options.project, self._store.current(), succeeded=False, seconds=seconds)
+            recording.publish(options.metrics_directory, options.project, found)
+
+    def _result(
+        self,
+        target: Target,
+        plans: Sequence[ServicePlan],
+        before: Sequence[Container],
+        *,
+        changed: bool,
+        release: Release | None,
+    ) -> dict[str, object]:
+        return {
+            "changed": changed,
+            "plan": [plan.to_dict() for plan in plans],
+            "steps": self._trail.steps,
+            "release": release.number if release else None,
+            "version": release.version if release else None,
+            "diff": disclosure.difference(target.project, plans, before, target.images),
+        }
+
+
+def _texts(target: Target) -> Iterable[str]:
+    for path in secret_files(target.project.resolved):
+        try:
+            yield path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue

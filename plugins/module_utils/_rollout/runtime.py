@@ -1,0 +1,87 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the rollout sees of Docker, and the two small doors through which it acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a Compose service as the Engine reports it. Times are seconds since the epoch."""
+
+    id: str
+    name: str
+    service: str
+    number: int
+    config_hash: str
+    image_id: str
+    status: str
+    health: str | None = None
+    exit_code: int = 0
+    oom_killed: bool = False
+    restart_count: int = 0
+    restart_policy: str = "no"
+    created: float = 0.0
+    started: float = 0.0
+    stop_timeout: float | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.status in ("running", "restarting", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image on this host; ``digests`` are the registry's names for it."""
+
+    id: str
+    digests: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """The Docker Engine. Every method raises OpsError when the Engine does not answer or refuses."""
+
+    def containers(self, project: str) -> tuple[Container, ...]:
+        """All containers of the project's services, stopped ones too, one-off runs not."""
+
+    def container(self, container_id: str) -> Container | None:
+        """One container as it is now; None when it is gone."""
+
+    def image(self, reference: str) -> Image | None:
+        """The image that ``reference`` resolves to on this host."""
+
+    def pull(self, reference: str) -> Image:
+        """Fetch ``reference`` from its registry."""
+
+    def tag(self, image_id: str, repository: str, tag: str) -> None:
+        """Give a local image one more name."""
+
+    def untag(self, reference: str) -> None:
+        """Take a name away; the image goes with its last name. Nothing happens when it has gone or is in use."""
+
+    def stop(self, container_id: str, timeout: float) -> None:
+        """Ask a container to stop, kill it after ``timeout`` seconds. Nothing happens when it has gone."""
+
+    def remove(self, container_id: str) -> None:
+        """Remove a container, killing it when it still runs. Nothing happens when it has gone."""
+
+    def diagnose(self, container_id: str, lines: int) -> dict[str, object]:
+        """Raw state, health log and last log lines of a container, not masked; empty when it has gone."""
+
+
+class ComposeCli(Protocol):
+    """``docker compose`` for one project; the only interpreter of Compose files."""
+
+    def config(self) -> dict[str, Any]:
+        """The resolved project. Raises OpsError when the files are not valid."""
+
+    def hashes(self, resolved: Mapping[str, Any]) -> dict[str, str]:
+        """The hash that Compose labels a container of each service with."""
+
+    def up(self, service: str, *, scale: int, recreate: str, stop_timeout: float | None = None) -> None:
+        """Create and start containers of one service; ``recreate`` is never | changed | always."""

@@ -1,0 +1,84 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to run: from the Compose files as they are, or from a release as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._core.atomic import write_file
+from .._core.errors import OpsError
+from .content import contents_of
+from .images import pinned, resolve_images
+from .options import Options
+from .plan import check_scale
+from .project import Project, in_order, read_project
+from .releases import Release, ReleaseStore
+from .runtime import ComposeCli, Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The project, those of its services to deploy in order, the ids of their images (None: to be pulled), the CLI."""
+
+    project: Project
+    services: tuple[str, ...]
+    images: Mapping[str, str | None]
+    compose: ComposeCli
+    restored: int | None = None
+
+
+class Targets:
+    """Makes targets; with ``write`` it pulls images and keeps the file of a release to restore."""
+
+    def __init__(
+        self,
+        options: Options,
+        compose: ComposeCli,
+        compose_for: Callable[[Path], ComposeCli],
+        engine: Engine,
+        store: ReleaseStore,
+    ) -> None:
+        self._options = options
+        self._compose = compose
+        self._compose_for = compose_for
+        self._engine = engine
+        self._store = store
+
+    def from_files(self, *, write: bool) -> Target:
+        """The project as its files say. Raises OpsError for files, services or images that cannot be used."""
+        options = self._options
+        resolved = self._compose.config()
+        replicas = {name: setting.replicas for name, setting in options.settings.items()}
+        project = self._read(resolved, replicas)
+        services = in_order(project, options.services)
+        unknown = sorted(set(options.settings) - set(project.services))
+        if unknown:
+            known = ", ".join(sorted(project.services))
+            raise OpsError(f"service_settings: {', '.join(unknown)} not in the project; it has {known}")
+        for name in services:
+            check_scale(project.services[name])
+        images = resolve_images(self._engine, project, services, pull=options.pull, write=write)
+        return Target(project, services, images, self._compose)
+
+    def from_release(self, release: Release, services: tuple[str, ...], *, write: bool) -> Target:
+        """The project as it was in ``release``, without what runs once: a migration does not run backwards."""
+        resolved = pinned(self._store.resolved(release.number), release, self._engine)
+        path = self._options.release_directory / "restore.compose.json"
+        if write:
+            write_file(path, json.dumps(resolved).encode())
+        replicas = {name: record.replicas for name, record in release.services.items()}
+        project = self._read(resolved, replicas)
+        wanted = in_order(project, services)
+        wanted = tuple(n for n in wanted if n in release.services and not project.services[n].once)
+        images = resolve_images(self._engine, project, wanted, pull="missing", write=write)
+        return Target(project, wanted, images, self._compose_for(path), release.number)
+
+    def _read(self, resolved: Mapping[str, Any], replicas: Mapping[str, int | None]) -> Project:
+        contents = contents_of(resolved, self._options.files)
+        return read_project(resolved, self._compose.hashes(resolved), contents, replicas)
