@@ -1,0 +1,134 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What this host remembers of a backup: open runs (journal), last results (state), and the metrics made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from .._core.atomic import write_file
+from .._core.jsonlines import JsonLines
+from .._core.textfile import Sample, write_textfile
+from .points import Point
+from .settings import Settings
+
+# A run of another host or configuration into the same folder is over after this time.
+FOREIGN_ORPHAN_AGE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """Last results of one database; times are seconds since the epoch. ``damaged`` are points that failed a check."""
+
+    attempt_ok: bool | None = None
+    success_at: float | None = None
+    seconds: float | None = None
+    bytes: int | None = None
+    retained: int | None = None
+    verified_at: float | None = None
+    restore_test_at: float | None = None
+    restore_test_seconds: float | None = None
+    damaged: tuple[str, ...] = field(default=())
+
+
+class HostState:
+    """Reads and writes the files of one backup below ``state_dir``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._folder = Path(settings.state_dir) / settings.name
+        self._journal = JsonLines(self._folder / "journal.jsonl")
+        self._audit = JsonLines(settings.audit_log)
+
+    def lock_path(self, kind: str) -> Path:
+        return self._folder / f"{kind}.lock"
+
+    def begin(self, point: Point) -> None:
+        """Remember, before anything is stored, that ``point`` is under way."""
+        self._journal.append({"step": "begin", "id": point.id, "database": point.database})
+
+    def end(self, point: Point) -> None:
+        """``point`` is published or cleaned up."""
+        self._journal.append({"step": "end", "id": point.id})
+
+    def open_points(self) -> set[Point]:
+        """Points of runs that died."""
+        found: dict[str, Point] = {}
+        for entry in self._journal.entries():
+            if entry.get("step") == "begin":
+                found[str(entry["id"])] = Point(str(entry["id"]), str(entry["database"]))
+            else:
+                found.pop(str(entry.get("id")), None)
+        return set(found.values())
+
+    def forget_journal(self) -> None:
+        """All runs it tells of are over."""
+        self._journal.remove()
+
+    def audit(self, entry: dict[str, Any]) -> None:
+        self._audit.append({"backup": self._settings.name, **entry})
+
+    def of(self, database: str) -> DatabaseState:
+        raw = self._read().get(database, {})
+        known = {f.name for f in fields(DatabaseState)}
+        values = {key: value for key, value in raw.items() if key in known}
+        return DatabaseState(**{**values, "damaged": tuple(values.get("damaged", ()))})
+
+    def update(self, database: str, **changes: Any) -> None:
+        """Store results of ``database`` and publish the metrics of all."""
+        everything = {**self._read(), database: asdict(replace(self.of(database), **changes))}
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_file(self._folder / "state.json", json.dumps(everything, indent=1, sort_keys=True).encode())
+        if self._settings.metrics_dir:
+            folder = Path(self._settings.metrics_dir)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+            states = {name: self.of(name) for name in self._settings.databases}
+            write_textfile(folder / f"keelson_backup_{self._settings.name}.prom", samples(states.items()))
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            known = json.loads((self._folder / "state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+
+def orphan_rule(died: set[Point], now: datetime) -> Any:
+    """Which unfinished points may be removed: ours that died at once, unknown ones after a day."""
+    return lambda point: point in died or now - point.taken_at > FOREIGN_ORPHAN_AGE
+
+
+_METRICS = (
+    ("keelson_backup_last_success_timestamp_seconds", "success_at", "When the newest restore point was published."),
+    ("keelson_backup_last_attempt_status", "attempt_ok", "1 when the last backup run succeeded, 0 when it failed."),
+    ("keelson_backup_duration_seconds", "seconds", "How long the last successful backup took."),
+    ("keelson_backup_size_bytes", "bytes", "Stored size of the newest restore point."),
+    ("keelson_backup_retained", "retained", "Restore points kept, in the destination that has fewest."),
+    (
+        "keelson_backup_verified_timestamp_seconds",
+        "verified_at",
+        "When restore points were last verified without a fault.",
+    ),
+    (
+        "keelson_restore_test_last_success_timestamp_seconds",
+        "restore_test_at",
+        "When a restore was last tested with success.",
+    ),
+    ("keelson_restore_test_duration_seconds", "restore_test_seconds", "How long the last tested restore took."),
+)
+
+
+def samples(states: Iterable[tuple[str, DatabaseState]]) -> list[Sample]:
+    """A gauge for each known result; what never happened has none."""
+    return [
+        Sample(name, float(value), text, {"database": database})
+        for database, state in states
+        for name, attribute, text in _METRICS
+        if (value := getattr(state, attribute)) is not None
+    ]

@@ -1,0 +1,124 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at restore points: listing, and checks of what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .._core.errors import OpsError
+from .archive import ArchiveDamagedError, feed, unpack_commands
+from .backup import Backup, read_manifest
+from .client import Programs
+from .manifest import Manifest, ManifestDamagedError
+from .points import Point, is_point_id
+from .server import read_command
+from .storage import Storage
+
+LEVELS = ("hash", "read")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A point in a destination. ``manifest`` is None and ``fault`` tells why when it is no backup to rely on."""
+
+    storage: Storage
+    point: Point
+    manifest: Manifest | None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """``level`` is what could be checked: an encrypted point without its key is only hashed. ``damaged`` tells a point
+    that is bad for ever from one that could not be checked today.
+    """
+
+    listed: Listed
+    level: str
+    fault: str | None
+    damaged: bool = False
+
+
+def list_points(backup: Backup, databases: Sequence[str] = ()) -> list[Listed]:
+    """Every point of the configured databases in every destination, newest first."""
+    found = []
+    for database in databases or backup.settings.databases:
+        damaged = backup.state.of(database).damaged
+        for storage in backup.storages:
+            for point in reversed(storage.points(database)):
+                try:
+                    manifest = read_manifest(storage, point)
+                except ManifestDamagedError as error:
+                    found.append(Listed(storage, point, None, error.message))
+                    continue
+                fault = "failed a verification" if point.id in damaged else None
+                found.append(Listed(storage, point, manifest, fault))
+    return found
+
+
+def choose(backup: Backup, database: str, which: str) -> Listed:
+    """The point that ``which`` names: an id, or ``latest`` for the newest without a known fault. Raises OpsError."""
+    if which != "latest" and not is_point_id(which):
+        raise OpsError(f"point {which!r} is neither latest nor an id as keelson backup list shows them")
+    listed = list_points(backup, [database])
+    for candidate in sorted(listed, key=lambda item: item.point.id, reverse=True):
+        if which == candidate.point.id or (which == "latest" and candidate.fault is None):
+            if candidate.manifest is None:
+                raise OpsError(f"point {which} of {database}: {candidate.fault}")
+            return candidate
+    places = ", ".join(storage.location for storage in backup.storages)
+    raise OpsError(f"no restore point {which} of database {database} in {places}")
+
+
+def copies(backup: Backup, database: str, which: str) -> list[Listed]:
+    """The point that ``which`` names, in every destination that has it. Raises OpsError."""
+    point = choose(backup, database, which).point
+    return [item for item in list_points(backup, [database]) if item.point == point]
+
+
+def verify(backup: Backup, chosen: Sequence[Listed], level: str) -> list[Checked]:
+    """Check stored points: ``hash`` compares SHA-256 and the compression's own checksums, ``read`` also reads the whole
+    archive with pg_restore. Results are remembered; a damaged point no longer counts for retention.
+    """
+    with backup.programs() as programs:
+        checked = [_check(backup, programs, item, level) for item in chosen]
+    for database in {item.listed.point.database for item in checked}:
+        of_database = [item for item in checked if item.listed.point.database == database]
+        bad = {item.listed.point.id for item in of_database if item.damaged}
+        seen = {item.listed.point.id for item in of_database if item.damaged or not item.fault}
+        known = set(backup.state.of(database).damaged)
+        changes: dict[str, object] = {"damaged": tuple(sorted((known - seen) | bad))}
+        if not any(item.fault for item in of_database):
+            changes["verified_at"] = backup.clock.now().timestamp()
+        backup.state.update(database, **changes)
+        backup.state.audit({"event": "verified", "database": database, "level": level, "damaged": sorted(bad)})
+    return checked
+
+
+def _check(backup: Backup, programs: Programs, item: Listed, level: str) -> Checked:
+    manifest, storage, point = item.manifest, item.storage, item.point
+    if manifest is None:
+        return Checked(item, level, item.fault, damaged=True)
+    readable = not manifest.encryption or backup.settings.decryption_identity is not None
+    done = level if readable else "sha256"
+    backup.reporter.step(f"verifying {point.folder} in {storage.location} ({done})")
+    try:
+        for file in [manifest.dump, *([manifest.globals] if manifest.globals else [])]:
+            consumers = unpack_commands(backup.settings, encrypted=bool(manifest.encryption)) if readable else []
+            if done == "read" and file is manifest.dump:
+                consumers.append(read_command(programs, point.database, manifest.server_major))
+            feed(
+                storage.read(point.path(file.name)),
+                file,
+                consumers,
+                lambda n, file=file: backup.reporter.progress(n, file.bytes),  # type: ignore[misc]
+                f"{storage.location}/{point.folder}",
+            )
+    except ArchiveDamagedError as error:
+        return Checked(item, done, error.message, damaged=True)
+    except OpsError as error:
+        return Checked(item, done, error.message)
+    return Checked(item, done, None)

@@ -1,0 +1,177 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``keelson backup``: run, list, verify, restore and drill of the backups configured on this host."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .._backup import restore as restoring
+from .._backup import take as taking
+from .._backup import verify as verifying
+from .._backup.archive import ArchiveDamagedError
+from .._backup.backup import Backup, open_backup
+from .._backup.report import checked_data, listed_data, plan_data, restored_data, taken_data
+from .._backup.settings import CONFIG_DIRECTORY, configured, load_settings, parse_duration
+from .._core.errors import OpsError
+from .output import Output, duration, size, table
+
+Run = Callable[[argparse.Namespace, Output], None]
+
+
+class DamagedError(OpsError):
+    """A verification found damage."""
+
+
+DAMAGE = (ArchiveDamagedError, restoring.RestoredDiffersError, DamagedError)
+
+
+def add_parser(areas: Any, epilog: str) -> None:
+    """Add the area's commands to the parser."""
+    area = areas.add_parser(
+        "backup", help="database backups", description="Database backups of this host.", epilog=epilog
+    )
+    commands = area.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Run, text: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text + ".", epilog=epilog)
+        parser.add_argument("name", nargs="?", help="configured backup; may be left out when there is only one")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        parser.add_argument("--quiet", action="store_true", help="no steps and no progress")
+        parser.add_argument("--config-dir", type=Path, default=CONFIG_DIRECTORY, help="default: %(default)s")
+        parser.set_defaults(run=run)
+        return parser
+
+    command = add("run", _run, "take the backups that are due and apply retention")
+    command.add_argument("--max-age", help="only when the newest restore point is older, as 20h")
+    command.add_argument("--check", action="store_true", help="print what would be taken and deleted")
+    command = add("list", _list, "list restore points")
+    command.add_argument("--database", help="only of this database")
+    command = add("verify", _verify, "check stored restore points")
+    _add_point(command, "latest, an id, or all")
+    command.add_argument("--level", choices=verifying.LEVELS, default="read", help="hash, or also read all (default)")
+    command = add("restore", _restore, "restore a point into a new database and compare it with the original")
+    _add_point(command, "latest or an id")
+    command.add_argument("--into", required=True, help="name of the new database")
+    command = add("drill", _drill, "restore into a throw-away database, compare, remove it, report the time")
+    _add_point(command, "latest or an id")
+
+
+def _add_point(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--database", help="may be left out when the backup has only one, or to mean all")
+    parser.add_argument("--point", default="latest", help=f"{text} (default: latest)")
+
+
+def _open(given: argparse.Namespace, output: Output) -> Backup:
+    name = given.name
+    if name is None:
+        known = configured(given.config_dir)
+        if len(known) != 1:
+            raise OpsError(f"name the backup; configured here: {', '.join(known) or 'none'}")
+        name = known[0]
+    settings = load_settings(name, given.config_dir)
+    if getattr(given, "max_age", None):
+        settings = replace(settings, max_age=parse_duration(given.max_age, "--max-age"))
+    else:
+        # The configuration's max_age is for Ansible's repeated runs; who runs this command wants a backup.
+        settings = replace(settings, max_age=None)
+    database = getattr(given, "database", None)
+    if database is not None and database not in settings.databases:
+        raise OpsError(f"database {database} is not part of backup {name} (it has {', '.join(settings.databases)})")
+    return open_backup(settings, reporter=output)
+
+
+def _databases(given: argparse.Namespace, backup: Backup) -> tuple[str, ...]:
+    return (given.database,) if given.database else backup.settings.databases
+
+
+def _run(given: argparse.Namespace, output: Output) -> None:
+    backup = _open(given, output)
+    if given.check:
+        plans = [plan_data(plan) for plan in taking.plan(backup)]
+        lines = [
+            f"{p['database']}: would {'take a backup' if p['take'] else 'take none'} ({p['reason']})"
+            + "".join(f"\n  would delete {d['id']} from {d['destination']}" for d in p["delete"])
+            for p in plans
+        ]
+        output.result({"databases": plans}, lines)
+        return
+    done = [taken_data(taken) for taken in taking.take(backup)]
+    output.result({"databases": done}, [_taken_line(item) for item in done])
+
+
+def _taken_line(item: dict[str, Any]) -> str:
+    if not item["take"]:
+        return f"{item['database']}: nothing to do, {item['reason']}"
+    return (
+        f"{item['database']}: {item['id']} published, {size(item['bytes'])} in {duration(item['seconds'])}, "
+        f"{item['rows']} rows in {item['tables']} tables, {len(item['delete'])} deleted, {item['retained']} retained"
+    )
+
+
+def _list(given: argparse.Namespace, output: Output) -> None:
+    backup = _open(given, output)
+    found = [listed_data(item) for item in verifying.list_points(backup, _databases(given, backup))]
+    rows = [
+        (
+            i["id"],
+            i["database"],
+            size(i.get("bytes", 0)),
+            i.get("server_version", ""),
+            i["destination"],
+            i["fault"] or "",
+        )
+        for i in found
+    ]
+    head = ("POINT", "DATABASE", "SIZE", "SERVER", "DESTINATION", "FAULT")
+    output.result({"points": found}, table(head, rows) if rows else ["no restore points"])
+
+
+def _verify(given: argparse.Namespace, output: Output) -> None:
+    backup = _open(given, output)
+    chosen: list[verifying.Listed] = []
+    for database in _databases(given, backup):
+        if given.point == "all":
+            chosen += verifying.list_points(backup, [database])
+        else:
+            chosen += verifying.copies(backup, database, given.point)
+    if not chosen:
+        raise OpsError("there is no restore point to verify")
+    checked = [checked_data(item) for item in verifying.verify(backup, chosen, given.level)]
+    bad = [item for item in checked if not item["ok"]]
+    if bad:
+        text = "; ".join(f"{item['id']} of {item['database']}: {item['fault']}" for item in bad)
+        raise DamagedError(text, points=checked)
+    lines = [f"{i['database']}: {i['id']} in {i['destination']} is whole ({i['level']})" for i in checked]
+    output.result({"points": checked}, lines)
+
+
+def _one_database(given: argparse.Namespace, backup: Backup) -> str:
+    databases = _databases(given, backup)
+    if len(databases) != 1:
+        raise OpsError(f"say which database with --database (one of {', '.join(databases)})")
+    return databases[0]
+
+
+def _restore(given: argparse.Namespace, output: Output) -> None:
+    backup = _open(given, output)
+    data = restored_data(restoring.restore(backup, _one_database(given, backup), given.point, given.into))
+    output.result(data, [_restored_line(data, f"restored into {data['into']}")])
+
+
+def _drill(given: argparse.Namespace, output: Output) -> None:
+    backup = _open(given, output)
+    done = [restored_data(restoring.drill(backup, database, given.point)) for database in _databases(given, backup)]
+    output.result({"drills": done}, [_restored_line(data, "restored, compared and removed again") for data in done])
+
+
+def _restored_line(data: dict[str, Any], what: str) -> str:
+    return (
+        f"{data['database']}: {data['id']} {what} in {duration(data['rto_seconds'])}; {data['rows']} rows in "
+        f"{data['tables']} tables equal the backup, which is {duration(data['rpo_seconds'])} old"
+    )

@@ -1,0 +1,58 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host command ``keelson``: the engines without a controller."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from .._core.errors import OpsError
+from .._core.lock import LockHeld
+from . import backup
+from .output import Output
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_BUSY = 3
+EXIT_DAMAGED = 4
+EXIT_INTERRUPTED = 130
+
+_EXIT_CODES = f"""exit codes: 0 done; {EXIT_FAILED} failed; {EXIT_USAGE} wrong usage; {EXIT_BUSY} another run is active;
+{EXIT_DAMAGED} a restore point is damaged or a restored database differs; {EXIT_INTERRUPTED} interrupted"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="keelson", description="Operations of this host.", epilog=_EXIT_CODES, allow_abbrev=False
+    )
+    areas = parser.add_subparsers(dest="area", metavar="AREA", required=True)
+    backup.add_parser(areas, _EXIT_CODES)
+    given = parser.parse_args(arguments)
+    output = Output(as_json=given.json, quiet=given.quiet)
+    # A service manager's stop unwinds like Ctrl-C, so that nothing unfinished stays behind.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        given.run(given, output)
+    except LockHeld as error:
+        return output.fail(error, EXIT_BUSY)
+    except backup.DAMAGE as error:
+        return output.fail(error, EXIT_DAMAGED)
+    except OpsError as error:
+        return output.fail(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        return output.fail(OpsError("interrupted; nothing unfinished was left"), EXIT_INTERRUPTED)
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
