@@ -18,8 +18,23 @@ from_file() {
   fi
 }
 
-single_user() {
-  postgres --single -j -D "$staging" "$1" > /dev/null
+# run_initial_sql USER DATABASE: the database, its extension and every /docker-entrypoint-initdb.d/*.sql, in order of
+# their names, on a server that only this script can reach.
+run_initial_sql() {
+  local user=$1 database=$2 file
+  pg_ctl --pgdata "$staging" --silent --wait --log "$staging/initial.log" \
+    --options "-c listen_addresses= -c unix_socket_directories=/tmp" start > /dev/null \
+    || { cat "$staging/initial.log" >&2; fail "the new cluster does not start"; }
+  local query=(psql --quiet --no-psqlrc --host /tmp --username "$user" --set ON_ERROR_STOP=1)
+  [[ $database == postgres ]] || "${query[@]}" --dbname postgres --command "CREATE DATABASE \"$database\""
+  "${query[@]}" --dbname "$database" --command "CREATE EXTENSION pg_stat_statements"
+  for file in /docker-entrypoint-initdb.d/*.sql; do
+    [[ -e $file ]] || continue
+    echo "entrypoint: running $file"
+    "${query[@]}" --dbname "$database" --file "$file"
+  done
+  pg_ctl --pgdata "$staging" --silent --wait --mode fast stop > /dev/null
+  rm -f "$staging/initial.log"
 }
 
 # The cluster is made in a directory of its own and PG_VERSION moves last: an interrupted start is repeated
@@ -43,8 +58,7 @@ initialise() {
     --set listen_addresses=0.0.0.0 --set shared_preload_libraries=pg_stat_statements \
     --set password_encryption=scram-sha-256 --set log_timezone=UTC --set timezone=UTC > /dev/null
   printf 'host %s all all scram-sha-256\n' all replication >> "$staging/pg_hba.conf"
-  [[ $database == postgres ]] || single_user postgres <<< "CREATE DATABASE \"$database\";"
-  single_user "$database" <<< "CREATE EXTENSION pg_stat_statements;"
+  run_initial_sql "$user" "$database"
   find "$staging" -mindepth 1 -maxdepth 1 ! -name PG_VERSION -exec mv -t "$PGDATA" {} +
   mv "$staging/PG_VERSION" "$PGDATA/"
   rmdir "$staging"
