@@ -80,9 +80,15 @@ class Backup:
         found = []
         for storage in self.storages:
             points = storage.points(database)
-            good = tuple(p for p in points if p.id not in damaged)
-            found.append(Destination(storage.location, good, tuple(p for p in points if p.id in damaged)))
+            bad = tuple(point for point in points if mark(storage.location, point) in damaged)
+            good = tuple(point for point in points if point not in bad)
+            found.append(Destination(storage.location, good, bad))
         return found
+
+
+def mark(location: str, point: Point) -> str:
+    """How a damaged copy is remembered: another destination's copy of the same point may be sound."""
+    return f"{location}/{point.id}"
 
 
 def open_backup(settings: Settings, *, clock: Clock | None = None, reporter: Reporter | None = None) -> Backup:

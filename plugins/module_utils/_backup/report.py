@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .plan import DatabasePlan
@@ -22,6 +23,15 @@ def plan_data(plan: DatabasePlan) -> dict[str, Any]:
         "delete": [{"destination": where, "id": p.id} for where, points in plan.delete.items() for p in points],
         "retained": plan.retained,
     }
+
+
+def plan_text(plans: Sequence[DatabasePlan]) -> str:
+    """Plans as the text of a diff."""
+    lines = [f"+ {plan.take.folder} ({plan.reason})" for plan in plans if plan.take]
+    lines += [
+        f"- {where}/{point.folder}" for plan in plans for where, points in plan.delete.items() for point in points
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def taken_data(taken: Taken) -> dict[str, Any]:

@@ -24,7 +24,7 @@ FOREIGN_ORPHAN_AGE = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """Last results of one database; times are seconds since the epoch. ``damaged`` are points that failed a check."""
+    """Last results of one database; times are seconds since the epoch. ``damaged`` are copies that failed one."""
 
     attempt_ok: bool | None = None
     success_at: float | None = None

@@ -14,7 +14,7 @@ from datetime import timezone
 
 from .._core.errors import OpsError
 from .archive import collect, pack_commands, stream, suffix
-from .backup import Backup
+from .backup import Backup, mark
 from .client import Programs, require_same_major
 from .fingerprint import take_fingerprint
 from .manifest import Fingerprint, Manifest, StoredFile
@@ -218,7 +218,7 @@ def _store_globals(backup: Backup, point: Point, packed: bytes) -> StoredFile:
 
 
 def _remember(backup: Backup, database_plan: DatabasePlan, manifest: Manifest) -> None:
-    deleted = {point.id for points in database_plan.delete.values() for point in points}
+    deleted = {mark(where, point) for where, points in database_plan.delete.items() for point in points}
     known = backup.state.of(manifest.database).damaged
     backup.state.update(
         manifest.database,
@@ -227,7 +227,7 @@ def _remember(backup: Backup, database_plan: DatabasePlan, manifest: Manifest) -
         seconds=manifest.seconds,
         bytes=manifest.dump.bytes,
         retained=database_plan.retained,
-        damaged=tuple(point_id for point_id in known if point_id not in deleted),
+        damaged=tuple(item for item in known if item not in deleted),
     )
     backup.state.audit(
         {"event": "published", "database": manifest.database, "id": manifest.id, "deleted": sorted(deleted)}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .._core.errors import OpsError
 from .archive import ArchiveDamagedError, feed, unpack_commands
-from .backup import Backup, read_manifest
+from .backup import Backup, mark, read_manifest
 from .client import Programs
 from .manifest import Manifest, ManifestDamagedError
 from .points import Point, is_point_id
@@ -54,7 +54,7 @@ def list_points(backup: Backup, databases: Sequence[str] = ()) -> list[Listed]:
                 except ManifestDamagedError as error:
                     found.append(Listed(storage, point, None, error.message))
                     continue
-                fault = "failed a verification" if point.id in damaged else None
+                fault = "failed a verification" if mark(storage.location, point) in damaged else None
                 found.append(Listed(storage, point, manifest, fault))
     return found
 
@@ -73,29 +73,41 @@ def choose(backup: Backup, database: str, which: str) -> Listed:
     raise OpsError(f"no restore point {which} of database {database} in {places}")
 
 
-def copies(backup: Backup, database: str, which: str) -> list[Listed]:
-    """The point that ``which`` names, in every destination that has it. Raises OpsError."""
-    point = choose(backup, database, which).point
-    return [item for item in list_points(backup, [database]) if item.point == point]
+def select(backup: Backup, names: Sequence[str], which: str) -> list[Listed]:
+    """What ``which`` names of each database, in every destination that has it: ``latest``, an id, or ``all``."""
+    chosen: list[Listed] = []
+    for database in names:
+        listed = list_points(backup, [database])
+        if which != "all":
+            point = choose(backup, database, which).point
+            listed = [item for item in listed if item.point == point]
+        chosen += listed
+    if not chosen:
+        raise OpsError("there is no restore point to verify")
+    return chosen
 
 
-def verify(backup: Backup, chosen: Sequence[Listed], level: str) -> list[Checked]:
+def verify(backup: Backup, chosen: Sequence[Listed], level: str, *, remember: bool = True) -> list[Checked]:
     """Check stored points: ``hash`` compares SHA-256 and the compression's own checksums, ``read`` also reads the whole
-    archive with pg_restore. Results are remembered; a damaged point no longer counts for retention.
+    archive with pg_restore. With ``remember``, a damaged point no longer counts for retention.
     """
     with backup.programs() as programs:
         checked = [_check(backup, programs, item, level) for item in chosen]
-    for database in {item.listed.point.database for item in checked}:
-        of_database = [item for item in checked if item.listed.point.database == database]
-        bad = {item.listed.point.id for item in of_database if item.damaged}
-        seen = {item.listed.point.id for item in of_database if item.damaged or not item.fault}
-        known = set(backup.state.of(database).damaged)
-        changes: dict[str, object] = {"damaged": tuple(sorted((known - seen) | bad))}
-        if not any(item.fault for item in of_database):
-            changes["verified_at"] = backup.clock.now().timestamp()
-        backup.state.update(database, **changes)
-        backup.state.audit({"event": "verified", "database": database, "level": level, "damaged": sorted(bad)})
+    if remember:
+        for database in {item.listed.point.database for item in checked}:
+            _remember(backup, database, [item for item in checked if item.listed.point.database == database], level)
     return checked
+
+
+def _remember(backup: Backup, database: str, checked: Sequence[Checked], level: str) -> None:
+    bad = {mark(item.listed.storage.location, item.listed.point) for item in checked if item.damaged}
+    sound = {mark(item.listed.storage.location, item.listed.point) for item in checked if not item.fault}
+    known = set(backup.state.of(database).damaged)
+    changes: dict[str, object] = {"damaged": tuple(sorted((known - sound) | bad))}
+    if not any(item.fault for item in checked):
+        changes["verified_at"] = backup.clock.now().timestamp()
+    backup.state.update(database, **changes)
+    backup.state.audit({"event": "verified", "database": database, "level": level, "damaged": sorted(bad)})
 
 
 def _check(backup: Backup, programs: Programs, item: Listed, level: str) -> Checked:

@@ -134,14 +134,7 @@ def _list(given: argparse.Namespace, output: Output) -> None:
 
 def _verify(given: argparse.Namespace, output: Output) -> None:
     backup = _open(given, output)
-    chosen: list[verifying.Listed] = []
-    for database in _databases(given, backup):
-        if given.point == "all":
-            chosen += verifying.list_points(backup, [database])
-        else:
-            chosen += verifying.copies(backup, database, given.point)
-    if not chosen:
-        raise OpsError("there is no restore point to verify")
+    chosen = verifying.select(backup, _databases(given, backup), given.point)
     checked = [checked_data(item) for item in verifying.verify(backup, chosen, given.level)]
     bad = [item for item in checked if not item["ok"]]
     if bad:

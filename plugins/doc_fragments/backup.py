@@ -1,0 +1,159 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that pg_backup and pg_backup_info share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Documents what ``module_utils/_backup/arguments.py`` declares."""
+
+    DOCUMENTATION = r"""
+options:
+  name:
+    description:
+      - Name of this backup, for its state, lock and metrics on the host. The first database's name when not given.
+    type: str
+  databases:
+    description: Databases of one server. Each has restore points of its own.
+    type: list
+    elements: str
+    required: true
+    aliases: [database]
+  login_host:
+    description: Host of the server. Without it, O(login_unix_socket) and a container, libpq's default socket.
+    type: str
+    aliases: [host]
+  login_port:
+    description: Port of the server.
+    type: int
+    default: 5432
+    aliases: [port]
+  login_user:
+    description: Role to connect as. Only a superuser's backup holds the passwords of roles.
+    type: str
+    default: postgres
+  login_password:
+    description: Its password. PostgreSQL's programs get it in a private file or by environment, never as an argument.
+    type: str
+  login_unix_socket:
+    description: Directory of the server's socket.
+    type: path
+    aliases: [unix_socket]
+  ssl_mode:
+    description: How the connection is encrypted and the server identified, in libpq's words.
+    type: str
+    choices: [disable, allow, prefer, require, verify-ca, verify-full]
+    default: prefer
+  ca_cert:
+    description: File with the authority's certificate, for V(verify-ca) and V(verify-full).
+    type: path
+    aliases: [ssl_rootcert]
+  ssl_cert:
+    description: File with the client's certificate.
+    type: path
+  ssl_key:
+    description: File with the client's key.
+    type: path
+  run_as:
+    description:
+      - User of the operating system that runs PostgreSQL's programs; V(postgres) for peer authentication on the socket.
+      - In a container, V(postgres) when not given.
+    type: str
+  bin_dir:
+    description:
+      - Directory of PostgreSQL's programs. When not given, those of the server's major version in Debian's layout, or
+        those in E(PATH).
+    type: path
+  container:
+    description: Name or id of the container that PostgreSQL runs in. Its own programs and its local socket are used.
+    type: str
+  compose_project:
+    description: Compose project of the service in O(compose_service).
+    type: str
+  compose_service:
+    description: Compose service that PostgreSQL runs in.
+    type: str
+  destinations:
+    description:
+      - Where restore points are kept. Each dump is streamed to all of them at once, and is published in all or none.
+      - The first one is preferred for reading.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      type:
+        description: Kind of the destination.
+        type: str
+        choices: [directory, s3]
+        required: true
+      path:
+        description: Directory on the host, for V(directory).
+        type: path
+      bucket:
+        description: Bucket, for V(s3).
+        type: str
+      prefix:
+        description: What all keys begin with. Hosts that share a bucket need different ones.
+        type: str
+      endpoint_url:
+        description: URL of a service other than AWS.
+        type: str
+      region:
+        description: Region of the bucket, V(us-east-1) when not given.
+        type: str
+      access_key:
+        description:
+          - Access key. Without it and O(destinations[].credentials_file), what boto3 finds in the environment, in
+            O(destinations[].profile) or from the machine's role.
+        type: str
+      secret_key:
+        description: Secret key that belongs to the access key.
+        type: str
+      session_token:
+        description: Token of temporary credentials.
+        type: str
+      credentials_file:
+        description: File with credentials in AWS' format, not readable by others.
+        type: path
+      profile:
+        description: Profile in the credentials.
+        type: str
+      server_side_encryption:
+        description: Encryption at rest by the service. The bucket's default when not given.
+        type: str
+        choices: [AES256, 'aws:kms']
+      kms_key_id:
+        description: Key for V(aws:kms).
+        type: str
+      storage_class:
+        description: Storage class of the objects, such as V(STANDARD_IA).
+        type: str
+      ca_bundle:
+        description: File with the authority of the endpoint's certificate.
+        type: path
+  decryption_identity:
+    description: File with the age identity that reads encrypted restore points. Best kept off this host.
+    type: path
+  lock_timeout:
+    description: How long to wait for another run of this backup, as V(90), V(30m) or V(2h).
+    type: str
+    default: '60'
+  state_dir:
+    description: Directory of the locks, journals and last results.
+    type: path
+    default: /var/lib/keelson/backup
+  audit_log:
+    description: File that gets a JSON line for each published backup, verification, restore and failure.
+    type: path
+    default: /var/log/keelson/backup.jsonl
+  metrics_dir:
+    description: Directory of the node exporter's textfile collector.
+    type: path
+    default: /var/lib/prometheus/node-exporter
+requirements:
+  - zstd
+  - boto3 for a destination of type V(s3)
+  - PostgreSQL's client programs of the server's major version, or the docker command for a server in a container
+"""
