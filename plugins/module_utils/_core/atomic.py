@@ -25,7 +25,7 @@ def write_file(path: str | Path, data: bytes, *, mode: int = 0o600, uid: int = -
             os.fchown(stream.fileno(), uid, gid)
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -73,7 +73,7 @@ class SubprocessRunner:
     def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
         started = time.monotonic()
         try:
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(
                 command.argv,
                 input=command.stdin,
                 stdin=subprocess.DEVNULL if command.stdin is None else None,
