@@ -21,7 +21,16 @@ def base_arguments(
     project: str, directory: Path, files: tuple[str, ...], env_files: tuple[Path, ...], profiles: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Everything before the subcommand."""
-    arguments = ["docker", "compose", "--project-name", project, "--project-directory", str(directory)]
+    arguments = [
+        "docker",
+        "compose",
+        "--progress",
+        "quiet",
+        "--project-name",
+        project,
+        "--project-directory",
+        str(directory),
+    ]
     for file in files:
         arguments += ["--file", file]
     for env_file in env_files:
@@ -31,16 +40,21 @@ def base_arguments(
     return tuple(arguments)
 
 
-def up_arguments(service: str, scale: int, recreate: str, stop_timeout: float | None) -> tuple[str, ...]:
-    """``up`` for one service: nothing is pulled, built or started on the way."""
-    arguments = ["up", "--detach", "--no-deps", "--no-build", "--pull", "never", "--scale", f"{service}={scale}"]
-    if recreate == "never":
-        arguments.append("--no-recreate")
-    if recreate == "always":
-        arguments.append("--force-recreate")
-    if stop_timeout is not None:
-        arguments += ["--timeout", str(round(stop_timeout))]
-    return (*arguments, service)
+def create_arguments(service: str, counts: Mapping[str, int], recreate: bool) -> tuple[str, ...]:
+    """``create`` for one service: nothing is pulled, built or started, and no other service changes.
+
+    Not with ``--no-deps``: that takes ``depends_on`` out of the definition, so that the containers get another hash and
+    the next ``docker compose up`` by hand replaces them (seen with 2.26).
+    """
+    scales = [argument for name, count in sorted(counts.items()) for argument in ("--scale", f"{name}={count}")]
+    mode = "--force-recreate" if recreate else "--no-recreate"
+    return ("create", "--no-build", "--pull", "never", mode, *scales, service)
+
+
+def start_arguments(service: str, count: int) -> tuple[str, ...]:
+    """``up`` that only starts what ``create`` made."""
+    quiet = ("--detach", "--no-deps", "--no-recreate", "--no-build", "--pull", "never")
+    return ("up", *quiet, "--scale", f"{service}={count}", service)
 
 
 class Compose:
@@ -82,10 +96,14 @@ class Compose:
         lines = self._runner.run(command, timeout=CONFIG_SECONDS).stdout.splitlines()
         return {name: value for name, _, value in (line.strip().partition(" ") for line in lines) if value}
 
-    def up(self, service: str, *, scale: int, recreate: str, stop_timeout: float | None = None) -> None:
-        """Create and start containers of one service."""
-        arguments = up_arguments(service, scale, recreate, stop_timeout)
+    def create(self, service: str, counts: Mapping[str, int], *, recreate: bool) -> None:
+        """Create containers of one service up to its count, without starting them."""
+        arguments = create_arguments(service, counts, recreate)
         self._runner.run(self._command((*self._base, *arguments)), timeout=UP_SECONDS)
+
+    def start(self, service: str, count: int) -> None:
+        """Start the containers of one service that do not run."""
+        self._runner.run(self._command((*self._base, *start_arguments(service, count))), timeout=UP_SECONDS)
 
     def _command(self, argv: tuple[str, ...]) -> Command:
         return Command(argv, cwd=str(self._directory))

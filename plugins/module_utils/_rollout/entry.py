@@ -58,6 +58,7 @@ def run_rollout(options: Options, *, check: bool) -> dict[str, object]:
 def _alone(options: Options, clock: Clock) -> Iterator[None]:
     purpose = f"{options.state} of project {options.project}" + (f" {options.version}" if options.version else "")
     lock = options.release_directory / "lock"
+    options.release_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with file_lock(lock, purpose=purpose, timeout=options.lock_timeout, clock=clock):
         deadline = clock.monotonic() + options.lock_timeout
         while pids := compose_processes(options.project):
@@ -81,7 +82,11 @@ def compose_processes(project: str, proc: Path = Path("/proc")) -> list[int]:
             argv = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if "compose" in argv and "up" in argv and f"--project-name\0{project}\0" in "\0".join(argv):
+        if (
+            "compose" in argv
+            and ("up" in argv or "create" in argv)
+            and f"--project-name\0{project}\0" in "\0".join(argv)
+        ):
             found.append(int(entry.name))
     return sorted(found)
 

@@ -168,3 +168,15 @@ def _ports(entries: Iterable[Mapping[str, Any]]) -> Iterable[PortRange]:
         size = int(last) - int(first) + 1 if last else 1
         host = entry.get("host_ip")
         yield PortRange(f"{host + ':' if host else ''}{published}:{entry.get('target')}", size)
+
+
+def dependencies(project: Project, service: str) -> set[str]:
+    """All services that ``service`` depends on, directly or through others."""
+    found: set[str] = set()
+    open_ends = [service]
+    while open_ends:
+        for name in project.services[open_ends.pop()].depends_on:
+            if name in project.services and name not in found:
+                found.add(name)
+                open_ends.append(name)
+    return found

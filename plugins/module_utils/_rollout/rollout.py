@@ -15,10 +15,12 @@ from . import disclosure, recording
 from .content import secret_files
 from .options import Options
 from .plan import Observed, ServicePlan, decide
+from .project import dependencies
 from .record import make_release, resolved_to_keep
 from .releases import Release, ReleaseStore, choose_release
 from .runtime import Container, Engine, Image
 from .steps import Patience, ServiceRollout, StepFailedError
+from .strategy import ONCE
 from .target import Target, Targets
 from .trail import Trail
 
@@ -95,7 +97,24 @@ class Rollout:
             own = tuple(c for c in containers if c.service == name)
             observed = Observed(own, target.images[service.image], digests, now, self._options.stable_for)
             plans.append(decide(service, self._options.setting(name), observed))
+            if plans[-1].action == "recreate":
+                self._refuse_to_drag_along(target, name, containers)
         return plans
+
+    def _refuse_to_drag_along(self, target: Target, service: str, containers: Iterable[Container]) -> None:
+        """Compose recreates dependencies that differ together with a service; those outside of services must stay."""
+        outside = dependencies(target.project, service) - set(target.services)
+        for container in containers:
+            if container.service not in outside:
+                continue
+            dependency = target.project.services[container.service]
+            image = self._engine.image(dependency.image)
+            if container.config_hash != dependency.config_hash or image is None or image.id != container.image_id:
+                raise OpsError(
+                    f"services: {service} is to be recreated and depends on {dependency.name}, which changed too and "
+                    f"which Compose would recreate with it. Add {dependency.name} to services",
+                    service=service,
+                )
 
     def _apply(self, target: Target, plans: Iterable[ServicePlan], touched: list[str]) -> None:
         options = self._options
@@ -104,7 +123,7 @@ class Rollout:
                 options.wait_timeout_of(plan.service), options.stable_for, options.drain_delay, options.drain_timeout
             )
             steps = ServiceRollout(
-                options.project,
+                target.project,
                 patience,
                 compose=target.compose,
                 engine=self._engine,
@@ -117,7 +136,7 @@ class Rollout:
                 if failure.touched:
                     touched.append(plan.service)
                 raise
-            if plan.changes:
+            if plan.changes and plan.strategy.name != ONCE:
                 touched.append(plan.service)
 
     def _after(self, failure: StepFailedError, plans: Sequence[ServicePlan], touched: list[str]) -> OpsError:
@@ -125,7 +144,7 @@ class Rollout:
         current = self._store.current()
         restored = False
         if not touched:
-            outcome = "the new containers were removed, what ran before still runs untouched"
+            outcome = "its new containers were removed, what ran before was not touched"
         elif current is None:
             outcome = f"{', '.join(touched)} had been changed; there is no earlier release to go back to"
         else:

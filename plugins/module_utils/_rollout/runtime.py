@@ -83,5 +83,12 @@ class ComposeCli(Protocol):
     def hashes(self, resolved: Mapping[str, Any]) -> dict[str, str]:
         """The hash that Compose labels a container of each service with."""
 
-    def up(self, service: str, *, scale: int, recreate: str, stop_timeout: float | None = None) -> None:
-        """Create and start containers of one service; ``recreate`` is never | changed | always."""
+    def create(self, service: str, counts: Mapping[str, int], *, recreate: bool) -> None:
+        """Create containers of one service up to its count, without starting them.
+
+        ``counts`` names the service and all that it depends on, which keep theirs. With ``recreate`` the existing
+        containers of the service are stopped and replaced, and so are those of dependencies that differ.
+        """
+
+    def start(self, service: str, count: int) -> None:
+        """Start the containers of one service that do not run."""

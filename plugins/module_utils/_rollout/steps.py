@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .._core.clock import Clock
 from .._core.errors import OpsError
 from .plan import ServicePlan
+from .project import Project, dependencies
 from .readiness import NotReadyError, wait_completed, wait_ready
 from .runtime import ComposeCli, Container, Engine
 from .strategy import ONCE
@@ -44,7 +45,7 @@ class ServiceRollout:
     """Applies a ServicePlan; on failure removes what it started and raises StepFailedError."""
 
     def __init__(
-        self, project: str, patience: Patience, *, compose: ComposeCli, engine: Engine, clock: Clock, trail: Trail
+        self, project: Project, patience: Patience, *, compose: ComposeCli, engine: Engine, clock: Clock, trail: Trail
     ) -> None:
         self._compose = compose
         self._engine = engine
@@ -75,7 +76,8 @@ class ServiceRollout:
     def _run_once(self, plan: ServicePlan) -> None:
         try:
             with self._trail.step("run", plan.service):
-                self._compose.up(plan.service, scale=1, recreate="always")
+                self._remove(plan, plan.stop, "discard")
+                self._up(plan.service, 1, recreate=False)
                 for container in self._of(plan.service):
                     wait_completed(self._engine, self._clock, container, timeout=self._patience.ready)
         except OpsError as failure:
@@ -85,9 +87,10 @@ class ServiceRollout:
         self._remove(plan, plan.discard, "discard")
         try:
             with self._trail.step("recreate", plan.service):
-                self._compose.up(
-                    plan.service, scale=plan.replicas, recreate="always", stop_timeout=self._patience.drain
-                )
+                if self._patience.drain is not None:
+                    for container in plan.stop:
+                        self._engine.stop(container.id, self._patience.drain)
+                self._up(plan.service, plan.replicas, recreate=True)
             with self._trail.step("wait", plan.service):
                 self._wait(self._of(plan.service))
         except OpsError as failure:
@@ -101,7 +104,7 @@ class ServiceRollout:
             for start, stop in _batches(plan):
                 total = len(before) + start
                 with self._trail.step("start", plan.service, containers=start):
-                    self._compose.up(plan.service, scale=total, recreate="never")
+                    self._up(plan.service, total, recreate=False)
                 present = self._of(plan.service)
                 with self._trail.step("wait", plan.service):
                     self._wait([c for c in present if c.id not in {old.id for old in plan.stop}])
@@ -136,8 +139,16 @@ class ServiceRollout:
             self._engine, self._clock, containers, timeout=self._patience.ready, stable_for=self._patience.stable
         )
 
+    def _up(self, service: str, count: int, *, recreate: bool) -> None:
+        counts = dict.fromkeys(dependencies(self._project, service), 0)
+        for container in self._engine.containers(self._project.name):
+            if container.service in counts:
+                counts[container.service] += 1
+        self._compose.create(service, {**counts, service: count}, recreate=recreate)
+        self._compose.start(service, count)
+
     def _of(self, service: str) -> tuple[Container, ...]:
-        return tuple(c for c in self._engine.containers(self._project) if c.service == service)
+        return tuple(c for c in self._engine.containers(self._project.name) if c.service == service)
 
     def _failed(self, plan: ServicePlan, failure: OpsError, *, touched: bool) -> StepFailedError:
         container = failure.container if isinstance(failure, NotReadyError) else self._newest(plan)
