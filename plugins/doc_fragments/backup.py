@@ -11,6 +11,12 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
+  config:
+    description:
+      - Name of a backup that the role P(keelson.ops.postgres_backup#role) configured on the host. All other options
+        but the one for the age are then taken from there.
+      - Either this or O(databases) with O(destinations) is needed.
+    type: str
   name:
     description:
       - Name of this backup, for its state, lock and metrics on the host. The first database's name when not given.
@@ -19,7 +25,6 @@ options:
     description: Databases of one server. Each has restore points of its own.
     type: list
     elements: str
-    required: true
     aliases: [database]
   login_host:
     description: Host of the server. Without it, O(login_unix_socket) and a container, libpq's default socket.
@@ -81,7 +86,6 @@ options:
       - The first one is preferred for reading.
     type: list
     elements: dict
-    required: true
     suboptions:
       type:
         description: Kind of the destination.

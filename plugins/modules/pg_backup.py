@@ -101,6 +101,10 @@ EXAMPLES = r"""
         prefix: db1
         credentials_file: /etc/keelson/s3-credentials
 
+- name: A backup now, as the role postgres_backup configured it on the host
+  keelson.ops.pg_backup:
+    config: shop
+
 - name: Two databases of the server on this host, to its disk and to a bucket
   keelson.ops.pg_backup:
     name: main
@@ -160,7 +164,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.keelson.ops.plugins.module_utils._backup.arguments import CONSTRAINTS, RETENTION, SHARED
 from ansible_collections.keelson.ops.plugins.module_utils._backup.backup import open_backup
 from ansible_collections.keelson.ops.plugins.module_utils._backup.report import plan_data, plan_text, taken_data
-from ansible_collections.keelson.ops.plugins.module_utils._backup.settings import parse_settings
+from ansible_collections.keelson.ops.plugins.module_utils._backup.settings import settings_of_module
 from ansible_collections.keelson.ops.plugins.module_utils._backup.take import plan, take
 from ansible_collections.keelson.ops.plugins.module_utils._edge import run_module
 
@@ -178,7 +182,7 @@ OPTIONS = {
 
 def run(module: AnsibleModule) -> dict[str, object]:
     """Take what is due; in check mode tell."""
-    backup = open_backup(parse_settings(module.params))
+    backup = open_backup(settings_of_module(module.params))
     if module.check_mode:
         plans = plan(backup)
         databases = [plan_data(item) for item in plans]

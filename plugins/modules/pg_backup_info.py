@@ -46,6 +46,10 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Which restore points there are, as the role postgres_backup configured it on the host
+  keelson.ops.pg_backup_info:
+    config: shop
+
 - name: The newest backup of the shop can be read to its end
   keelson.ops.pg_backup_info:
     databases: [shop]
@@ -101,7 +105,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._backup import verify 
 from ansible_collections.keelson.ops.plugins.module_utils._backup.arguments import CONSTRAINTS, SHARED
 from ansible_collections.keelson.ops.plugins.module_utils._backup.backup import open_backup
 from ansible_collections.keelson.ops.plugins.module_utils._backup.report import checked_data, listed_data
-from ansible_collections.keelson.ops.plugins.module_utils._backup.settings import parse_settings
+from ansible_collections.keelson.ops.plugins.module_utils._backup.settings import settings_of_module
 from ansible_collections.keelson.ops.plugins.module_utils._edge import run_module
 
 OPTIONS = {
@@ -114,7 +118,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
     """List, and verify when asked to."""
     given = dict(module.params)
     level, point = given.pop("verify"), given.pop("point")
-    backup = open_backup(parse_settings(given))
+    backup = open_backup(settings_of_module(given))
     if level == "none":
         return {"changed": False, "points": [listed_data(item) for item in verifying.list_points(backup)]}
     chosen = verifying.select(backup, backup.settings.databases, point)

@@ -28,8 +28,9 @@ _DESTINATION: dict[str, Any] = {
 }
 
 SHARED: dict[str, Any] = {
+    "config": {"type": "str"},
     "name": {"type": "str"},
-    "databases": {"type": "list", "elements": "str", "required": True, "aliases": ["database"]},
+    "databases": {"type": "list", "elements": "str", "aliases": ["database"]},
     "login_host": {"type": "str", "aliases": ["host"]},
     "login_port": {"type": "int", "default": 5432, "aliases": ["port"]},
     "login_user": {"type": "str", "default": "postgres"},
@@ -47,7 +48,6 @@ SHARED: dict[str, Any] = {
     "destinations": {
         "type": "list",
         "elements": "dict",
-        "required": True,
         "options": _DESTINATION,
         "required_if": [("type", "directory", ["path"]), ("type", "s3", ["bucket"])],
     },
@@ -67,6 +67,12 @@ RETENTION: dict[str, Any] = {
 }
 
 CONSTRAINTS: dict[str, Any] = {
-    "mutually_exclusive": [("container", "compose_service"), ("login_host", "login_unix_socket")],
-    "required_together": [("compose_project", "compose_service")],
+    "mutually_exclusive": [
+        ("container", "compose_service"),
+        ("login_host", "login_unix_socket"),
+        ("config", "databases"),
+        ("config", "destinations"),
+    ],
+    "required_together": [("compose_project", "compose_service"), ("databases", "destinations")],
+    "required_one_of": [("config", "databases")],
 }

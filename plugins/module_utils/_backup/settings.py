@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from datetime import tzinfo
+from dataclasses import dataclass, field, fields, replace
+from datetime import timezone, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -107,7 +107,8 @@ class Settings:
 
     @property
     def zone(self) -> tzinfo:
-        return ZoneInfo(self.timezone)
+        # Without package tzdata even this name is unknown to ZoneInfo.
+        return timezone.utc if self.timezone == "UTC" else ZoneInfo(self.timezone)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -149,6 +150,18 @@ def parse_settings(options: Mapping[str, Any], where: str = "options") -> Settin
     settings = _build(Settings, {**given, **parts, "retention": retention, "assertions": assertions}, where)
     _check(settings, where)
     return settings
+
+
+def settings_of_module(params: Mapping[str, Any]) -> Settings:
+    """Settings from a module's parameters: those of a backup configured on this host by ``config``, or all given."""
+    given = dict(params)
+    config = given.pop("config")
+    if config is None:
+        return parse_settings(given)
+    # The age in the file is for repeated runs of the role; the task says itself how old a backup may be.
+    age = given.get("max_age")
+    max_age = None if age is None else parse_duration(age, "options: max_age")
+    return replace(load_settings(config), max_age=max_age)
 
 
 def load_settings(name: str, directory: Path = CONFIG_DIRECTORY) -> Settings:
