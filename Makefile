@@ -6,7 +6,6 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON := .cache/venv/bin/python
 SUITE := $(PYTHON) -m tests.tools.suite
-export PATH := $(CURDIR)/.cache/venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 .PHONY: help setup lab lab-down lab-status lab-shell lab-purge lint test test-unit test-sanity test-integration \
@@ -61,5 +60,8 @@ docs: setup ## write the option tables of the READMEs from the argument specs
 build: setup ## build the collection's artifact into .cache/artifact
 	@.cache/venv/bin/ansible-galaxy collection build --force --output-path .cache/artifact
 
-bench: setup ## measure: tasks and seconds of a second run of site.yml, and the modules
-	@$(PYTHON) -m tests.bench
+bench: setup ## measure, each figure with this machine and date (BENCH=config_files for one)
+	@for found in $(if $(BENCH),tests/bench/$(BENCH)*,tests/bench/*); do \
+	  name=$$(basename "$$found" .py); case $$name in __*) continue;; esac; \
+	  printf '\n=== %s\n' "$$name"; $(PYTHON) -m "tests.bench.$$name"; \
+	done

@@ -40,7 +40,7 @@ if [ -z "$python" ] || ! "$python" -c "$minimum_python" || ! "$python" -c 'impor
 fi
 "$python" -c "$minimum_python" || fail "Python 3.11 or newer is needed; this is $("$python" --version 2>&1)"
 
-digest=$({ cat requirements/dev.txt; "$python" -c 'import sys; print(sys.version, sys.prefix)'; } | sha256sum | cut -c1-16)
+digest=$({ cat requirements/dev.txt; "$python" -c 'import sys; print(sys.version, sys.base_prefix)'; } | sha256sum | cut -c1-16)
 venv=".cache/venv-$digest"
 if [ ! -e "$venv/.complete" ]; then
   printf -- '-> installing the pinned Python packages into %s (about two minutes) ...\n' "$venv"

@@ -19,6 +19,8 @@ attributes:
     description: When run twice in a row with the same arguments outside check mode, the second run changes nothing.
   platform:
     description: Operating systems and families that the module works on.
+    platforms: posix
+    support: full
 """
 
     # The group that takes module_defaults for all of the collection.

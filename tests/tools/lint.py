@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.tools.outcomes import ROOT, Check, conclude, run_all
 
+DOCS_OPTIONS = ("--plugin-docs", "--validate-collection-refs", "self", "--skip-rstcheck")
 TOOLS = ROOT / "tests" / "tools"
 
 
@@ -29,6 +30,7 @@ def checks() -> list[Check]:
         Check("ruff format", tool("ruff", "format", "--check", "--quiet")),
         Check("yamllint", tool("yamllint", "--strict", ".")),
         Check("role and module tables", [sys.executable, "-m", "tests.tools.role_docs", "--check"]),
+        Check("collection documentation", tool("antsibull-docs", "lint-collection-docs", *DOCS_OPTIONS, ".")),
         Check("changelog", tool("antsibull-changelog", "lint")),
     ]
 
