@@ -10,7 +10,8 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,35 +145,39 @@ def filled(text: str, marker: str, table: str) -> str:
     return f"{before}{opening}\n{table}\n{closing}{after}"
 
 
-def documents(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
-    """Yield every README with the text it should have. Raises ValueError for one without its markers."""
-    for role in roles(root):
-        readme = role / "README.md"
-        yield readme, filled(readme.read_text(encoding="utf-8"), "options", options_table(role))
-    readme = root / "README.md"
-    text = filled(readme.read_text(encoding="utf-8"), "roles", roles_table(root))
-    yield readme, filled(text, "modules", modules_table(root))
+def role_readme(role: Path) -> str:
+    """Return the text that a role's README should have."""
+    return filled((role / "README.md").read_text(encoding="utf-8"), "options", options_table(role))
+
+
+def top_readme(root: Path = ROOT) -> str:
+    """Return the text that the collection's README should have."""
+    text = filled((root / "README.md").read_text(encoding="utf-8"), "roles", roles_table(root))
+    return filled(text, "modules", modules_table(root))
 
 
 def main() -> int:
     """Write the tables, or with --check say which are out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a table is out of date")
-    options = parser.parse_args()
-    stale = []
-    try:
-        for path, text in documents():
-            if path.read_text(encoding="utf-8") == text:
-                continue
-            stale.append(path.relative_to(ROOT))
-            if not options.check:
+    check = parser.parse_args().check
+    documents: list[tuple[Path, Callable[[], str]]] = [(ROOT / "README.md", top_readme)]
+    documents += [(role / "README.md", partial(role_readme, role)) for role in roles()]
+    bad = 0
+    for path, current in documents:
+        name = path.relative_to(ROOT)
+        try:
+            text = current()
+        except (OSError, ValueError) as error:
+            bad += 1
+            print(f"{name}: {error}")
+            continue
+        if path.read_text(encoding="utf-8") != text:
+            bad += check
+            print(f"{name}: {'out of date (make docs)' if check else 'written'}")
+            if not check:
                 path.write_text(text, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        print(f"role_docs: {error}", file=sys.stderr)
-        return 1
-    for path in stale:
-        print(f"{'out of date (make docs)' if options.check else 'written'}: {path}")
-    return 1 if options.check and stale else 0
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

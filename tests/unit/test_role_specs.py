@@ -16,10 +16,11 @@ import yaml
 from jinja2 import nodes
 
 from tests.tools.outcomes import ROOT
-from tests.tools.role_docs import filled, flattened, options_table, roles, spec
+from tests.tools.role_docs import filled, flattened, role_readme, roles, spec
 
 ROLES = [pytest.param(role, id=role.name) for role in roles()]
-PLATFORMS = {"Debian": {"bookworm", "trixie"}, "Ubuntu": {"jammy", "noble"}}
+TESTED = {"bookworm", "trixie"}
+EXPECTED = {"jammy", "noble"}
 BARE_EXPRESSIONS = {"when", "changed_when", "failed_when", "until", "that"}
 # Autoescaping is about HTML; these templates are only parsed.
 PARSER = jinja2.Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])  # noqa: S701
@@ -87,14 +88,16 @@ def test_options_are_named_typed_and_described(role: Path) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_readme_holds_the_current_table(role: Path) -> None:
-    text = (role / "README.md").read_text(encoding="utf-8")
-    assert text == filled(text, "options", options_table(role)), "run make docs"
+    assert (role / "README.md").read_text(encoding="utf-8") == role_readme(role), "run make docs"
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_role_names_the_platforms_it_is_for(role: Path) -> None:
     galaxy = yaml.safe_load((role / "meta" / "main.yml").read_text(encoding="utf-8"))["galaxy_info"]
-    assert {entry["name"]: set(entry["versions"]) for entry in galaxy["platforms"]} == PLATFORMS
+    platforms = {entry["name"]: set(entry["versions"]) for entry in galaxy["platforms"]}
+    assert platforms["Debian"] == TESTED
+    assert "noble" in platforms["Ubuntu"]
+    assert platforms["Ubuntu"] <= EXPECTED
 
 
 @pytest.mark.parametrize("role", ROLES)
