@@ -24,6 +24,7 @@ from tests.tools.outcomes import ROOT, Outcome, conclude, run_all, tool_environm
 
 HOST_STEPS = ("check", "converge", "idempotence", "verify")
 STEP_LINE = re.compile(r"^INFO\s+\[\S+ > (?P<step>\w+)\] Executing\s*$")
+FAILED_STEP = re.compile(r"^ERROR\s+\[\S+ > (?P<step>\w+)\] .*Executed: Failed", re.MULTILINE)
 RECAP_LINE = re.compile(r"^(?P<host>[\w.-]+)\s+: ok=(?P<ok>\d+)\s+changed=\d+\s+unreachable=0\s+failed=0\s")
 
 
@@ -61,7 +62,8 @@ def problem(log: str, hosts: Sequence[str], status: int) -> str | None:
         found = (RECAP_LINE.match(line) for line in lines)
         reached[step] = {match["host"] for match in found if match and int(match["ok"]) > 0}
     if status != 0:
-        return f"exit status {status} in step {last or 'start'}"
+        failed = FAILED_STEP.search(log)
+        return f"exit status {status} in step {failed['step'] if failed else last or 'start'}"
     if "no hosts matched" in log:
         return "a play matched no hosts"
     for step in HOST_STEPS:

@@ -34,6 +34,11 @@ def test_a_failed_run_names_its_step() -> None:
     assert problem(log().split("INFO     [demo > verify]")[0], HOSTS, 2) == "exit status 2 in step idempotence"
 
 
+def test_the_step_that_failed_is_named_although_destroy_came_after_it() -> None:
+    text = log() + "ERROR    [demo > create] \x1b[31mExecuted: Failed\x1b[0m\nINFO     [demo > destroy] Executing\n"
+    assert problem(text, HOSTS, 1) == "exit status 1 in step create"
+
+
 def test_a_play_without_hosts_fails_although_molecule_succeeds() -> None:
     assert problem(log() + "skipping: no hosts matched\n", HOSTS, 0) == "a play matched no hosts"
 
