@@ -1,0 +1,140 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pure readings: the project, strategies, states, arguments, releases, what may be shown."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.compose import create_arguments, start_arguments
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.disclosure import masked, secrets_of
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import split_reference, timestamp
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.project import (
+    Content,
+    PortRange,
+    Service,
+    in_order,
+    read_project,
+)
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness import (
+    FAILED,
+    READY,
+    WAITING,
+    NotReadyError,
+    verdict,
+    wait_ready,
+)
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.strategy import choose
+
+from tests.unit.module_utils._rollout.world import World, files
+
+
+def project(resolved: dict[str, object]):
+    names = resolved["services"]
+    return read_project(resolved, dict.fromkeys(names, "h"), dict.fromkeys(names, Content()), {"web": 3})
+
+
+def test_services_come_after_what_they_depend_on() -> None:
+    read = project(files())
+    assert in_order(read, ()) == ("db", "migrate", "web")
+    assert in_order(read, ("web", "db")) == ("db", "web")
+    assert read.services["migrate"].once
+    assert read.services["web"].replicas == 3
+
+
+def test_unknown_service_is_named_with_the_known_ones() -> None:
+    with pytest.raises(OpsError, match="services: shop not in the project; it has db, migrate, web"):
+        in_order(project(files()), ("shop",))
+
+
+def test_ports() -> None:
+    ports = [
+        {"published": "8001-8004", "target": 8000, "host_ip": "10.0.0.1"},
+        {"published": "9000", "target": 9000},
+        {"target": 1},
+    ]
+    assert project(files(ports=ports)).services["web"].ports == (
+        PortRange("10.0.0.1:8001-8004:8000", 4),
+        PortRange("9000:9000", 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "strategy", "reason"),
+    [
+        ({}, "rolling", "keeps it from"),
+        ({"container_name": "x"}, "recreate", "container_name x"),
+        ({"ports": (PortRange("80:80", 1),)}, "recreate", "single host port 80:80"),
+        ({"network_mode": "host"}, "recreate", "network_mode host"),
+        ({"writable_volumes": ("data",)}, "recreate", "volume data"),
+        ({"writable_volumes": ("data",), "replicas": 2}, "rolling", "keeps it from"),
+        ({"once": True}, "once", "completed"),
+    ],
+)
+def test_strategy_and_why(facts: dict[str, object], strategy: str, reason: str) -> None:
+    chosen = choose(Service("s", "i", **facts), None)
+    assert chosen.name == strategy
+    assert reason in chosen.reason
+
+
+def test_rolling_is_refused_with_the_fix() -> None:
+    with pytest.raises(OpsError, match="Publish a range with room") as failure:
+        choose(Service("s", "i", ports=(PortRange("80:80", 1),)), "rolling")
+    assert "or set strategy: recreate" in failure.value.message
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "reason"),
+    [
+        ({"health": "healthy", "restart_count": 9}, READY, "healthy"),
+        ({"health": "unhealthy"}, FAILED, "unhealthy"),
+        ({"health": "starting"}, WAITING, "starting"),
+        ({"started": 96.0}, READY, "running for 3 s"),
+        ({"started": 99.0}, WAITING, "running"),
+        ({"status": "restarting", "restart_count": 3}, FAILED, "over and over"),
+        ({"status": "restarting", "restart_count": 1}, WAITING, "restarting"),
+        ({"status": "exited", "exit_code": 0}, READY, "completed"),
+        ({"status": "exited", "exit_code": 0, "restart_policy": "always"}, FAILED, "code 0"),
+        ({"status": "exited", "exit_code": 2}, FAILED, "code 2"),
+        ({"status": "exited", "exit_code": 137, "oom_killed": True}, FAILED, "memory"),
+    ],
+)
+def test_verdicts(facts: dict[str, object], state: str, reason: str) -> None:
+    judged = verdict(Container("c", "n", "s", 1, "h", "i", **{"status": "running", **facts}), 100.0, 3.0)
+    assert judged.state == state
+    assert reason in judged.reason
+
+
+def test_waiting_ends_at_the_timeout_naming_the_option() -> None:
+    world = World(files())
+    stuck = Container("c", "web-1", "web", 1, "h", "i", "created")
+    world.stored["c"] = stuck
+    with pytest.raises(NotReadyError, match=r"web-1 is not ready after 30 s \(option wait_timeout\): state created"):
+        wait_ready(world, world, [stuck], timeout=30, stable_for=3)
+    assert 30 <= world.seconds < 31
+
+
+def test_arguments_never_pull_build_or_drop_dependencies() -> None:
+    created = create_arguments("web", {"web": 4, "db": 1}, recreate=False)
+    assert created == (
+        "create", "--no-build", "--pull", "never", "--no-recreate", "--scale", "db=1", "--scale", "web=4", "web",
+    )  # fmt: skip
+    assert "--no-deps" not in create_arguments("web", {"web": 1}, recreate=True)
+    assert "--no-recreate" in start_arguments("web", 4)
+
+
+def test_references_and_times() -> None:
+    assert split_reference("a/b:1") == ("a/b", "1")
+    assert split_reference("registry:5000/a") == ("registry:5000/a", "latest")
+    assert split_reference("a@sha256:0") == ("a", "sha256:0")
+    assert timestamp("1970-01-01T00:00:01.500000000Z") == 1.5
+    assert timestamp("0001-01-01T00:00:00Z") == 0.0
+
+
+def test_secrets_are_masked_wherever_they_are() -> None:
+    environment = {"DB_PASSWORD": "pa$$word", "URL": "redis://:topsecret@h", "LEVEL": "debug"}
+    found = secrets_of({"services": {"s": {"environment": environment}}}, ["file-secret\n"])
+    assert set(found) == {"pa$word", "topsecret", "file-secret"}
+    assert masked({"log": ["x topsecret"], "n": 1}, found) == {"log": ["x ********"], "n": 1}

@@ -1,0 +1,213 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small Docker in memory: containers become healthy with time, and a run can be killed at any operation."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
+from ansible_collections.keelson.ops.plugins.module_utils._core.jsonlines import JsonLines
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.options import Options, options_from
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.releases import ReleaseStore
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.rollout import Rollout
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container, Image
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.target import Targets
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.trail import Trail
+
+BOOT_SECONDS = 2.0
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+class KilledError(BaseException):
+    """The process is gone; nothing below may catch it."""
+
+
+@dataclass
+class World:
+    """Clock, Engine and Compose at once; ``files`` is what the Compose files resolve to."""
+
+    files: dict[str, Any]
+    images: dict[str, str] = field(default_factory=dict)
+    sick: set[str] = field(default_factory=set)
+    stored: dict[str, Container] = field(default_factory=dict)
+    seconds: float = 0.0
+    operations: int = 0
+    die_at: int | None = None
+    least_serving: dict[str, int] = field(default_factory=dict)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def containers(self, project: str) -> tuple[Container, ...]:
+        return tuple(self._aged(c) for c in sorted(self.stored.values(), key=lambda c: (c.service, c.number)))
+
+    def container(self, container_id: str) -> Container | None:
+        found = self.stored.get(container_id)
+        return None if found is None else self._aged(found)
+
+    def image(self, reference: str) -> Image | None:
+        found = self.images.get(reference)
+        return None if found is None else Image(found)
+
+    def pull(self, reference: str) -> Image:
+        raise OpsError(f"cannot pull image {reference}: no such thing")
+
+    def tag(self, image_id: str, repository: str, tag: str) -> None:
+        self._operation()
+        self.images[f"{repository}:{tag}"] = image_id
+
+    def untag(self, reference: str) -> None:
+        self._operation()
+        self.images.pop(reference, None)
+
+    def stop(self, container_id: str, timeout: float) -> None:
+        self._operation()
+        if container_id in self.stored:
+            self.stored[container_id] = replace(self.stored[container_id], status="exited", exit_code=143)
+        self._look()
+
+    def remove(self, container_id: str) -> None:
+        self._operation()
+        self.stored.pop(container_id, None)
+        self._look()
+
+    def diagnose(self, container_id: str, lines: int) -> dict[str, object]:
+        return {"container": container_id, "log": ["token is hunter2-secret"]}
+
+    def serving(self, service: str) -> int:
+        """How many containers of a service answer."""
+        return sum(1 for c in self.containers("") if c.service == service and c.health == "healthy")
+
+    def _look(self) -> None:
+        for service in self.least_serving:
+            self.least_serving[service] = min(self.least_serving[service], self.serving(service))
+
+    def _operation(self) -> None:
+        self.operations += 1
+        if self.operations == self.die_at:
+            raise KilledError
+
+    def _aged(self, container: Container) -> Container:
+        if container.status != "running":
+            return container
+        if container.service == "migrate":
+            return replace(container, status="exited", exit_code=1 if container.image_id in self.sick else 0)
+        age = START.timestamp() + self.seconds - container.started
+        healthy = "unhealthy" if container.image_id in self.sick else "healthy"
+        return replace(container, health="starting" if age < BOOT_SECONDS else healthy)
+
+
+class WorldCompose:
+    """docker compose over one resolved project."""
+
+    def __init__(self, world: World, resolved: Mapping[str, Any] | Path) -> None:
+        self.world = world
+        self._resolved = resolved
+
+    def config(self) -> dict[str, Any]:
+        if isinstance(self._resolved, Path):
+            return dict(json.loads(self._resolved.read_text(encoding="utf-8")))
+        return copy.deepcopy(dict(self._resolved))
+
+    def hashes(self, resolved: Mapping[str, Any]) -> dict[str, str]:
+        def hash_of(spec: Mapping[str, Any]) -> str:
+            return repr(sorted((k, repr(v)) for k, v in spec.items() if k != "scale"))
+
+        return {name: hash_of(spec) for name, spec in resolved["services"].items()}
+
+    def create(self, service: str, counts: Mapping[str, int], *, recreate: bool) -> None:
+        world, resolved = self.world, self.config()
+        if recreate:
+            for container in [c for c in world.stored.values() if c.service == service]:
+                world.remove(container.id)
+        while len(own := [c for c in world.stored.values() if c.service == service]) < counts[service]:
+            world._operation()
+            number = max((c.number for c in own), default=0) + 1
+            image = world.images[resolved["services"][service]["image"]]
+            identity = f"{service}-{number}-{world.operations}"
+            world.stored[identity] = Container(
+                identity, f"p-{service}-{number}", service, number, self.hashes(resolved)[service], image, "created",
+                created=world.now().timestamp(), stop_timeout=5,
+            )  # fmt: skip
+
+    def start(self, service: str, count: int) -> None:
+        for container in list(self.world.stored.values()):
+            if container.service == service and container.status == "created":
+                self.world._operation()
+                started = self.world.now().timestamp()
+                self.world.stored[container.id] = replace(container, status="running", started=started)
+
+
+def files(version: str = "v1", **web: Any) -> dict[str, Any]:
+    """A project of web (two replicas), behind db and a migration."""
+    return {
+        "name": "p",
+        "services": {
+            "web": {
+                "image": f"web:{version}",
+                "scale": 2,
+                "depends_on": {
+                    "db": {"condition": "service_started"},
+                    "migrate": {"condition": "service_completed_successfully"},
+                },
+                "environment": {"TOKEN": "hunter2-secret"},
+                **web,
+            },
+            "migrate": {"image": f"web:{version}", "depends_on": {"db": {"condition": "service_healthy"}}},
+            "db": {"image": "db:1", "container_name": "only"},
+        },
+    }
+
+
+def images() -> dict[str, str]:
+    return {"web:v1": "sha256:web1", "web:v2": "sha256:web2", "web:bad": "sha256:bad", "db:1": "sha256:db1"}
+
+
+def options(directory: Path, **params: Any) -> Options:
+    defaults: dict[str, Any] = {
+        "state": "deployed",
+        "project": "p",
+        "project_directory": str(directory),
+        "files": ["compose.yaml"],
+        "env_files": [],
+        "profiles": [],
+        "services": [],
+        "service_settings": [],
+        "version": None,
+        "release": "previous",
+        "pull": "missing",
+        "wait_timeout": 60.0,
+        "stable_for": 3.0,
+        "drain_delay": 0.0,
+        "drain_timeout": None,
+        "keep_releases": 5,
+        "lock_timeout": 0.0,
+        "release_directory": str(directory / "releases"),
+        "audit_log": str(directory / "audit.jsonl"),
+        "metrics_directory": str(directory / "metrics"),
+    }
+    return options_from({**defaults, **params})
+
+
+def rollout(world: World, directory: Path, **params: Any) -> Rollout:
+    """The engine over the world, as the module would make it."""
+    chosen = options(directory, **params)
+    chosen.release_directory.mkdir(exist_ok=True)
+    store = ReleaseStore(chosen.release_directory)
+    targets = Targets(chosen, WorldCompose(world, world.files), lambda path: WorldCompose(world, path), world, store)
+    trail = Trail(JsonLines(chosen.release_directory / "journal.jsonl"), world)
+    return Rollout(chosen, targets=targets, engine=world, store=store, clock=world, trail=trail)
