@@ -261,6 +261,8 @@ def _wait_ready(fleet: str, machine: Host | Service, prefix: str) -> None:
 
 def _is_ready(fleet: str, machine: Host | Service, address: str) -> bool:
     container = _find(fleet, machine.name)
+    if container is not None and container.status == "restarting":
+        return False  # systemd gives up at boot when the machine is out of inotify instances, and comes back
     if container is None or container.status != "running":
         raise LabError(
             f"{machine.name} stopped right after its start; see `docker logs keelson-{fleet}-{machine.name}`"
