@@ -37,7 +37,7 @@ def bring_up(names: Sequence[str], *, provision: bool) -> int:
     keep_acme_roots(state, f"10.77.0.{SERVICES['acme'].number}")
     seed_bucket(lab.ports, secrets)
     if not provision:
-        say(f"Bare hosts are up after {time.monotonic() - started:.0f} s; provision them with: make site")
+        say(f"Bare hosts are up after {time.monotonic() - started:.0f} s; provision them with: make lab")
         return 0
     hosts = [host.name for host in described.hosts]
     run_site(hosts if names else [])
