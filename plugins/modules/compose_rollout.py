@@ -30,7 +30,11 @@ notes:
     range with room for the old and the new replicas (V(8001-8004:8000) for two), let the proxy in front of it
     know every port of the range, with an active health check and with retries of refused connections.
   - Set O(drain_delay) to the time that proxy needs to notice a new replica (health check interval times the passes it
-    asks for). An application that finishes its requests when it is told to stop then loses none.
+    asks for).
+  - Before an old container is told to stop, its network refuses new connections, which a proxy tries elsewhere, and
+    its requests under way are waited for. This is done by C(iptables) and C(ss) in the container's own network
+    namespace. It is left out for ports published on the loopback address, where Docker's own proxy would accept
+    the connection first. Publish on the host's address, or let the Engine run with C(userland-proxy) off.
   - The files of a release in O(release_directory) are readable by root only. The resolved Compose file kept there for a
     rollback holds the values of the environment; the manifest holds no secret.
   - The image of each kept release has a local tag C(keelson-release/<project>/<service>:rollout-<n>), so that
@@ -152,9 +156,10 @@ options:
     default: 0
   drain_timeout:
     description:
-      - Seconds that an old container has, after its stop signal, to finish its requests before it is killed.
-      - Default is the service's own C(stop_grace_period), else 10.
+      - How long to wait, once new connections to an old container are refused, until it has no request under way.
+      - After that it gets its stop signal and the service's own C(stop_grace_period).
     type: float
+    default: 30
   keep_releases:
     description: How many successful releases are kept for rollback, the running one included.
     type: int
@@ -306,7 +311,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "wait_timeout": {"type": "float", "default": 120},
         "stable_for": {"type": "float", "default": 3},
         "drain_delay": {"type": "float", "default": 0},
-        "drain_timeout": {"type": "float"},
+        "drain_timeout": {"type": "float", "default": 30},
         "keep_releases": {"type": "int", "default": 5},
         "lock_timeout": {"type": "float", "default": 60},
         "release_directory": {"type": "path"},

@@ -140,6 +140,7 @@ def read_container(attrs: dict[str, Any]) -> Container:
         created=timestamp(attrs["Created"]),
         started=timestamp(state.get("StartedAt") or ""),
         stop_timeout=attrs["Config"].get("StopTimeout"),
+        pid=int(state.get("Pid") or 0),
     )
 
 

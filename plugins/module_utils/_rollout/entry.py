@@ -17,6 +17,7 @@ from .._core.jsonlines import JsonLines
 from .._core.lock import file_lock
 from .compose import Compose
 from .engine import DockerEngine
+from .gate import NetworkGate
 from .options import Options
 from .releases import ReleaseStore
 from .rollout import Rollout
@@ -47,7 +48,15 @@ def run_rollout(options: Options, *, check: bool) -> dict[str, object]:
     trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock)
     store = ReleaseStore(options.release_directory)
     targets = Targets(options, compose, restored, engine, store)
-    rollout = Rollout(options, targets=targets, engine=engine, store=store, clock=clock, trail=trail)
+    rollout = Rollout(
+        options,
+        targets=targets,
+        engine=engine,
+        gate=NetworkGate(runner),
+        store=store,
+        clock=clock,
+        trail=trail,
+    )
     if check:
         return rollout.preview()
     with _alone(options, clock):

@@ -27,7 +27,7 @@ class ServiceSetting:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One rollout. Paths are absolute; times are seconds; ``drain_timeout`` None is the service's own grace period."""
+    """One rollout. Paths are absolute; times are seconds."""
 
     state: str
     project: str
@@ -43,7 +43,7 @@ class Options:
     wait_timeout: float
     stable_for: float
     drain_delay: float
-    drain_timeout: float | None
+    drain_timeout: float
     keep_releases: int
     lock_timeout: float
     release_directory: Path
@@ -111,8 +111,7 @@ def _refuse_nonsense(options: Options) -> None:
     if options.keep_releases < 1:
         raise OpsError("keep_releases must be at least 1: the running release is kept")
     for name in ("wait_timeout", "stable_for", "drain_delay", "drain_timeout", "lock_timeout"):
-        value = getattr(options, name)
-        if value is not None and value < 0:
+        if getattr(options, name) < 0:
             raise OpsError(f"{name} must not be negative")
     for service, setting in options.settings.items():
         if setting.replicas is not None and setting.replicas < 0:

@@ -20,6 +20,7 @@ class PortRange:
 
     text: str
     size: int
+    loopback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,8 @@ def _ports(entries: Iterable[Mapping[str, Any]]) -> Iterable[PortRange]:
         first, _, last = published.partition("-")
         size = int(last) - int(first) + 1 if last else 1
         host = entry.get("host_ip")
-        yield PortRange(f"{host + ':' if host else ''}{published}:{entry.get('target')}", size)
+        local = bool(host) and (str(host).startswith("127.") or host == "::1")
+        yield PortRange(f"{host + ':' if host else ''}{published}:{entry.get('target')}", size, local)
 
 
 def dependencies(project: Project, service: str) -> set[str]:

@@ -18,7 +18,7 @@ from .plan import Observed, ServicePlan, decide
 from .project import dependencies
 from .record import make_release, resolved_to_keep
 from .releases import Release, ReleaseStore, choose_release
-from .runtime import Container, Engine, Image
+from .runtime import Container, Engine, Gate, Image
 from .steps import Patience, ServiceRollout, StepFailedError
 from .strategy import ONCE
 from .target import Target, Targets
@@ -29,11 +29,20 @@ class Rollout:
     """Deploys or rolls back one project on this host."""
 
     def __init__(
-        self, options: Options, *, targets: Targets, engine: Engine, store: ReleaseStore, clock: Clock, trail: Trail
+        self,
+        options: Options,
+        *,
+        targets: Targets,
+        engine: Engine,
+        gate: Gate,
+        store: ReleaseStore,
+        clock: Clock,
+        trail: Trail,
     ) -> None:
         self._options = options
         self._targets = targets
         self._engine = engine
+        self._gate = gate
         self._store = store
         self._clock = clock
         self._trail = trail
@@ -63,6 +72,9 @@ class Rollout:
         interrupted = self._trail.interrupted()
         target = self._target(write=True)
         before = self._engine.containers(self._options.project)
+        if interrupted is not None:
+            for container in before:
+                self._gate.open(container)
         plans = self._decide(target, before)
         touched: list[str] = []
         try:
@@ -127,6 +139,7 @@ class Rollout:
                 patience,
                 compose=target.compose,
                 engine=self._engine,
+                gate=self._gate,
                 clock=self._clock,
                 trail=self._trail,
             )
@@ -153,6 +166,7 @@ class Rollout:
             f"{failure.message}; {outcome}",
             plan=[plan.to_dict() for plan in plans],
             steps=self._trail.steps,
+            warnings=self._trail.warnings,
             diagnostics=failure.diagnostics,
             rolled_back=restored,
             changed=bool(touched) and not restored,
@@ -261,6 +275,7 @@ class Rollout:
             "changed": changed,
             "plan": [plan.to_dict() for plan in plans],
             "steps": self._trail.steps,
+            "warnings": self._trail.warnings,
             "release": release.number if release else None,
             "version": release.version if release else None,
             "diff": disclosure.difference(target.project, plans, before, target.images),

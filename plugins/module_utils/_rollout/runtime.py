@@ -29,6 +29,7 @@ class Container:
     created: float = 0.0
     started: float = 0.0
     stop_timeout: float | None = None
+    pid: int = 0
 
     @property
     def running(self) -> bool:
@@ -72,6 +73,19 @@ class Engine(Protocol):
 
     def diagnose(self, container_id: str, lines: int) -> dict[str, object]:
         """Raw state, health log and last log lines of a container, not masked; empty when it has gone."""
+
+
+class Gate(Protocol):
+    """Keeps new connections away from a container that still runs."""
+
+    def close(self, container: Container) -> None:
+        """Refuse new connections from outside. Raises OpsError when that cannot be done on this host."""
+
+    def open(self, container: Container) -> None:
+        """Let connections in again; nothing happens when the gate was never closed."""
+
+    def in_flight(self, container: Container) -> int:
+        """How many connections carry a request; 0 when the container has gone."""
 
 
 class ComposeCli(Protocol):

@@ -13,22 +13,23 @@ from .._core.errors import OpsError
 from .plan import ServicePlan
 from .project import Project, dependencies
 from .readiness import NotReadyError, wait_completed, wait_ready
-from .runtime import ComposeCli, Container, Engine
+from .runtime import ComposeCli, Container, Engine, Gate
 from .strategy import ONCE
 from .trail import Trail
 
 DEFAULT_GRACE = 10.0
+DRAIN_POLL_SECONDS = 0.1
 LOG_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds: to become ready, to count as stable, for a proxy to notice, to finish requests (None: its own)."""
+    """Seconds: to become ready, to count as stable, for a proxy to notice, to finish the requests under way."""
 
     ready: float
     stable: float
     notice: float
-    drain: float | None
+    drain: float
 
 
 class StepFailedError(OpsError):
@@ -45,10 +46,19 @@ class ServiceRollout:
     """Applies a ServicePlan; on failure removes what it started and raises StepFailedError."""
 
     def __init__(
-        self, project: Project, patience: Patience, *, compose: ComposeCli, engine: Engine, clock: Clock, trail: Trail
+        self,
+        project: Project,
+        patience: Patience,
+        *,
+        compose: ComposeCli,
+        engine: Engine,
+        gate: Gate,
+        clock: Clock,
+        trail: Trail,
     ) -> None:
         self._compose = compose
         self._engine = engine
+        self._gate = gate
         self._clock = clock
         self._trail = trail
         self._project = project
@@ -87,9 +97,6 @@ class ServiceRollout:
         self._remove(plan, plan.discard, "discard")
         try:
             with self._trail.step("recreate", plan.service):
-                if self._patience.drain is not None:
-                    for container in plan.stop:
-                        self._engine.stop(container.id, self._patience.drain)
                 self._up(plan.service, plan.replicas, recreate=True)
             with self._trail.step("wait", plan.service):
                 self._wait(self._of(plan.service))
@@ -117,17 +124,35 @@ class ServiceRollout:
         except OpsError as failure:
             known = {container.id for container in (*plan.keep, *plan.stop)}
             failed = self._failed(plan, failure, touched=stopped > 0)
+            for container in plan.stop:
+                self._gate.open(container)
             self._remove(plan, [c for c in self._of(plan.service) if c.id not in known], "remove new")
             raise failed from None
 
     def _retire(self, plan: ServicePlan, containers: Iterable[Container]) -> None:
         for container in containers:
-            grace = self._patience.drain
-            if grace is None:
-                grace = DEFAULT_GRACE if container.stop_timeout is None else container.stop_timeout
+            self._drain(plan, container)
+            grace = DEFAULT_GRACE if container.stop_timeout is None else container.stop_timeout
             with self._trail.step("stop", plan.service, container=container.name):
                 self._engine.stop(container.id, grace)
                 self._engine.remove(container.id)
+
+    def _drain(self, plan: ServicePlan, container: Container) -> None:
+        """Keep new connections away and let those under way end; a proxy tries the refused ones elsewhere."""
+        service = self._project.services[plan.service]
+        if any(ports.loopback for ports in service.ports):
+            return
+        with self._trail.step("drain", plan.service, container=container.name):
+            try:
+                self._gate.close(container)
+            except OpsError as error:
+                self._trail.warn(
+                    f"{container.name} was stopped without refusing new connections first: {error.message}"
+                )
+                return
+            deadline = self._clock.monotonic() + self._patience.drain
+            while self._gate.in_flight(container) and self._clock.monotonic() < deadline:
+                self._clock.sleep(DRAIN_POLL_SECONDS)
 
     def _remove(self, plan: ServicePlan, containers: Sequence[Container], why: str) -> None:
         for container in containers:

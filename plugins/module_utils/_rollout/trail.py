@@ -20,6 +20,7 @@ class Trail:
         self._journal = journal
         self._clock = clock
         self.steps: list[dict[str, object]] = []
+        self.warnings: list[str] = []
 
     def interrupted(self) -> dict[str, object] | None:
         """The last step of a run that was killed; None when the last run came to its end."""
@@ -40,6 +41,11 @@ class Trail:
             seconds = round(self._clock.monotonic() - started, 2)
             self._note(status, entry)
             self.steps.append({**entry, "status": status, "seconds": seconds})
+
+    def warn(self, text: str) -> None:
+        """Tell the user once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def close(self) -> None:
         """The run came to its end, good or bad."""

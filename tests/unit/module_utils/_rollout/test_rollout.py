@@ -150,6 +150,7 @@ def test_killed_at_any_operation_the_next_run_converges(tmp_path: Path, then: st
         rollout(world, directory).run()
         assert sorted(c.image_id for c in world.containers("p") if c.service == "web") == [f"sha256:web{then[1]}"] * 2
         assert world.least_serving["web"] == 2
+        assert world.serving("web") == 2
         assert rollout(world, directory).run()["changed"] is False
         if survived:
             break

@@ -37,6 +37,7 @@ class World:
     files: dict[str, Any]
     images: dict[str, str] = field(default_factory=dict)
     sick: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
     stored: dict[str, Container] = field(default_factory=dict)
     seconds: float = 0.0
     operations: int = 0
@@ -85,12 +86,25 @@ class World:
         self.stored.pop(container_id, None)
         self._look()
 
+    def close(self, container: Container) -> None:
+        self._operation()
+        self.closed.add(container.id)
+        self._look()
+
+    def open(self, container: Container) -> None:
+        self.closed.discard(container.id)
+
+    def in_flight(self, container: Container) -> int:
+        return 0
+
     def diagnose(self, container_id: str, lines: int) -> dict[str, object]:
         return {"container": container_id, "log": ["token is hunter2-secret"]}
 
     def serving(self, service: str) -> int:
         """How many containers of a service answer."""
-        return sum(1 for c in self.containers("") if c.service == service and c.health == "healthy")
+        return sum(
+            1 for c in self.containers("") if c.service == service and c.health == "healthy" and c.id not in self.closed
+        )
 
     def _look(self) -> None:
         for service in self.least_serving:
@@ -193,7 +207,7 @@ def options(directory: Path, **params: Any) -> Options:
         "wait_timeout": 60.0,
         "stable_for": 3.0,
         "drain_delay": 0.0,
-        "drain_timeout": None,
+        "drain_timeout": 30.0,
         "keep_releases": 5,
         "lock_timeout": 0.0,
         "release_directory": str(directory / "releases"),
@@ -210,4 +224,4 @@ def rollout(world: World, directory: Path, **params: Any) -> Rollout:
     store = ReleaseStore(chosen.release_directory)
     targets = Targets(chosen, WorldCompose(world, world.files), lambda path: WorldCompose(world, path), world, store)
     trail = Trail(JsonLines(chosen.release_directory / "journal.jsonl"), world)
-    return Rollout(chosen, targets=targets, engine=world, store=store, clock=world, trail=trail)
+    return Rollout(chosen, targets=targets, engine=world, gate=world, store=store, clock=world, trail=trail)

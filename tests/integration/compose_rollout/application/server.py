@@ -1,0 +1,58 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small application: answers its version, finishes its requests when told to stop, and misbehaves on demand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+VERSION = Path("/application/version").read_text(encoding="utf-8").strip()
+TOKEN = os.environ.get("APP_TOKEN", "")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET and POST of anything takes a moment; /health is 503 in the version named bad."""
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self._answer(503 if VERSION == "bad" else 200)
+            return
+        time.sleep(float(os.environ.get("APP_SECONDS", "0.05")))
+        self._answer(200)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.do_GET()
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+    def _answer(self, status: int) -> None:
+        body = VERSION.encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Server(ThreadingHTTPServer):
+    """Waits for its requests when it closes."""
+
+    daemon_threads = False
+    request_queue_size = 128
+
+
+print(f"version {VERSION} begins with token {TOKEN}", flush=True)
+if VERSION == "crash":
+    raise SystemExit(3)
+time.sleep(float(os.environ.get("APP_BOOT", "0.5")))
+server = Server(("", 8000), Handler)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+server.serve_forever()
+server.server_close()
