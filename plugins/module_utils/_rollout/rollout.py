@@ -63,9 +63,9 @@ class Rollout:
             result = self._run(began)
         except OpsError as error:
             self._report_failure(error, self._clock.monotonic() - began)
-            raise
-        finally:
             self._trail.close()
+            raise
+        self._trail.close()
         return result
 
     def _run(self, began: float) -> dict[str, object]:
