@@ -35,8 +35,8 @@ class Outcome:
         return [re.findall(r"RUNNING HANDLER \[(.*?)\]", play) for play in self.text.split("\nPLAY [")[1:]]
 
     @property
-    def results(self) -> list[dict[str, Any]]:
-        """The results that tasks named Show printed."""
+    def results(self) -> list[Any]:
+        """What debug tasks printed after the word RESULT, from JSON."""
         return [json.loads(line.split("RESULT ", 1)[1]) for line in _messages(self.text)]
 
 
@@ -68,11 +68,19 @@ class Project:
         place.write_bytes(text.encode())
         return place
 
+    def command(self, *arguments: str) -> list[str]:
+        return [str(TOOLS / "ansible-playbook"), *self.inventory, str(self.path / "site.yml"), *arguments]
+
     def play(self, *arguments: str, env: dict[str, str] | None = None) -> Outcome:
         """Run ``site.yml``."""
-        command = [str(TOOLS / "ansible-playbook"), *self.inventory, str(self.path / "site.yml"), *arguments]
         done = subprocess.run(
-            command, env=environment(env), cwd=self.path, capture_output=True, text=True, timeout=300, check=False
+            self.command(*arguments),
+            env=environment(env),
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         return Outcome(done.returncode, done.stdout + done.stderr)
 
