@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -61,10 +61,8 @@ class Backup:
         """What our sessions are called in ``pg_stat_activity``."""
         return f"keelson backup {self.settings.name}"
 
-    @contextmanager
-    def programs(self) -> Iterator[Programs]:
-        with open_programs(self.settings.source, self.application, self.runner) as programs:
-            yield programs
+    def programs(self) -> AbstractContextManager[Programs]:
+        return open_programs(self.settings.source, self.application, self.runner)
 
     @contextmanager
     def locked(self, kind: str) -> Iterator[None]:

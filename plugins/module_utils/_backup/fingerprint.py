@@ -91,7 +91,7 @@ def content_query(table: Table, method: str) -> str:
 
 
 def _sample(table: Table) -> str:
-    columns = [f"keelson_row.{quote_identifier(column)}" for column, _ in table.key]
+    columns = [f"keelson_row.{quote_identifier(column)}" for column, _unused in table.key]
     if len(columns) == 1 and table.key[0][1] in _INTEGERS:
         return f"{columns[0]} % {SAMPLE_EVERY} = 0"
     return f"pg_catalog.hashtextextended(ROW({', '.join(columns)})::text, 0) % {SAMPLE_EVERY} = 0"

@@ -49,7 +49,7 @@ class S3Storage:
         folder = self._prefix + database_folder(database)
         found = []
         for key in self._keys(folder):
-            point_id, _, file = key[len(folder) :].partition("/")
+            point_id, _unused, file = key[len(folder) :].partition("/")
             if file == MANIFEST and is_point_id(point_id):
                 found.append(Point(point_id, database))
         return sorted(found)
@@ -71,7 +71,7 @@ class S3Storage:
 
     def publish(self, path: str, data: bytes) -> None:
         # boto3 older than 1.35 does not know the parameter IfNoneMatch; the header does the same.
-        def only_new(params: dict[str, Any], **_: Any) -> None:
+        def only_new(params: dict[str, Any], **_unused: Any) -> None:
             params["headers"]["If-None-Match"] = "*"
 
         self._client.meta.events.register_first("before-call.s3.PutObject", only_new)

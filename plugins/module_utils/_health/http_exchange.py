@@ -61,11 +61,11 @@ async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     if not first[0].startswith("HTTP/1.") or len(first) < 2 or not (first[1].isdecimal() and len(first[1]) == 3):
         raise UnhealthyError(f"is no HTTP answer: {' '.join(first)[:60]!r}")
     headers: dict[str, str] = {}
-    for _ in range(_HEADER_LINES):
+    for _unused in range(_HEADER_LINES):
         line = await _line(reader)
         if not line:
             return int(first[1]), headers
-        name, _, value = line.partition(":")
+        name, _colon, value = line.partition(":")
         key = name.strip().lower()
         headers[key] = f"{headers[key]}, {value.strip()}" if key in headers else value.strip()
     raise UnhealthyError(f"is no HTTP answer: more than {_HEADER_LINES} header lines")

@@ -70,7 +70,7 @@ class Threads:
     def close(self) -> None:
         """Begin no more calls, let the threads end with those they run, and wait only for those that must finish."""
         self._closed = True
-        for _ in self._started:
+        for _unused in self._started:
             self._queue.put(None)
         for job in self._unfinished:
             job.over.wait()

@@ -94,7 +94,7 @@ class Compose:
         base = base_arguments(self._project, self._directory, ("-",), (), ())
         command = Command((*base, "config", "--hash", "*"), stdin=json.dumps(resolved).encode())
         lines = self._runner.run(command, timeout=CONFIG_SECONDS).stdout.splitlines()
-        return {name: value for name, _, value in (line.strip().partition(" ") for line in lines) if value}
+        return {name: value for name, _unused, value in (line.strip().partition(" ") for line in lines) if value}
 
     def create(self, service: str, counts: Mapping[str, int], *, recreate: bool) -> None:
         """Create containers of one service up to its count, without starting them."""

@@ -147,7 +147,7 @@ def read_container(attrs: dict[str, Any]) -> Container:
 def split_reference(reference: str) -> tuple[str, str]:
     """Repository and tag (or digest) of an image reference, as the SDK wants them."""
     if "@" in reference:
-        repository, _, digest = reference.partition("@")
+        repository, _unused, digest = reference.partition("@")
         return repository, digest
     repository, colon, tag = reference.rpartition(":")
     if not colon or "/" in tag:
@@ -159,7 +159,7 @@ def timestamp(text: str) -> float:
     """Seconds since the epoch of the Engine's RFC 3339 text with nanoseconds; 0 for its zero time."""
     if not text or text.startswith("0001"):
         return 0.0
-    whole, _, fraction = text.rstrip("Z").partition(".")
+    whole, _unused, fraction = text.rstrip("Z").partition(".")
     moment = datetime.strptime(whole[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
     digits = "".join(c for c in fraction[:9] if c.isdigit())
     return moment.timestamp() + (int(digits) / 10 ** len(digits) if digits else 0.0)

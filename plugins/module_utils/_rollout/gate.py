@@ -44,7 +44,7 @@ class NetworkGate:
     def open(self, container: Container) -> None:
         """Take every such rule away; nothing happens when there is none or the container has gone."""
         for tool in ("iptables", "ip6tables"):
-            for _ in range(MOST_RULES):
+            for _unused in range(MOST_RULES):
                 try:
                     self._refuse_host_network(container)
                     self._run(container, tool, "-w", "5", "-D", *RULE)
@@ -82,7 +82,7 @@ def in_flight(sockets: str) -> int:
     listening = {_port(fields[3]) for fields in lines if fields[0] == "LISTEN"}
     return sum(
         1
-        for state, received, sent, local, _, *details in lines
+        for state, received, sent, local, _unused, *details in lines
         if state not in ("LISTEN", "TIME-WAIT")
         and _port(local) in listening
         and not local.startswith(LOOPBACK)

@@ -165,7 +165,7 @@ def _ports(entries: Iterable[Mapping[str, Any]]) -> Iterable[PortRange]:
         published = str(entry.get("published") or "")
         if not published or published == "0":
             continue
-        first, _, last = published.partition("-")
+        first, _unused, last = published.partition("-")
         size = int(last) - int(first) + 1 if last else 1
         host = entry.get("host_ip")
         local = bool(host) and (str(host).startswith("127.") or host == "::1")

@@ -81,7 +81,7 @@ def wait_ready(
                 f"container {first.name} is not ready after {timeout:g} s (option wait_timeout): {judged.reason}",
                 first.id,
             )
-        waiting = [container for container, _ in still]
+        waiting = [container for container, _unused in still]
         clock.sleep(POLL_SECONDS)
 
 

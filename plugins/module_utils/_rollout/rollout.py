@@ -224,7 +224,7 @@ class Rollout:
             return current, False
         release = replace(release, seconds=seconds)
         for record in release.services.values():
-            repository, _, tag = record.tag.rpartition(":")
+            repository, _unused, tag = record.tag.rpartition(":")
             if tag == f"rollout-{release.number}":
                 self._engine.tag(record.image_id, repository, tag)
         former = None if current is None else self._store.resolved(current.number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from ..connection import Endpoint, Tls, connected
 from ..options import Declarations, port
@@ -30,7 +30,7 @@ OPTIONS: Declarations = {
 _BULK_LIMIT = 64 * 1024
 _ROLES = {"master": "master", "slave": "replica"}
 
-Reply = str | int | list[Any] | None
+Reply: TypeAlias = "str | int | list[Any] | None"
 
 
 class _ReplyError(Exception):
@@ -88,7 +88,7 @@ async def read_reply(reader: asyncio.StreamReader) -> Reply:
     if mark == "$" and number <= _BULK_LIMIT:
         return None if number < 0 else (await reader.readexactly(number + 2))[:-2].decode(errors="replace")
     if mark == "*" and number <= _BULK_LIMIT:
-        return [await read_reply(reader) for _ in range(number)]
+        return [await read_reply(reader) for _unused in range(number)]
     raise UnhealthyError(f"is no Redis answer: {line[:40]!r}")
 
 

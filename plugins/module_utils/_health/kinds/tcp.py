@@ -56,7 +56,7 @@ def make_probe(target: TcpTarget, resources: Resources) -> Probe:
     """The probe of ``target``."""
 
     async def attempt(limit: float) -> str:
-        async with connected(resources, Endpoint(target.host, target.port)) as (reader, _):
+        async with connected(resources, Endpoint(target.host, target.port)) as (reader, _unused):
             if target.greeting is None:
                 return "accepts connections"
             said = (await reader.read(_GREETING_BYTES)).decode(errors="replace").strip()

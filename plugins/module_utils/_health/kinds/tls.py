@@ -65,7 +65,7 @@ def make_probe(target: TlsTarget, resources: Resources) -> Probe:
 
     async def attempt(limit: float) -> str:
         tls = Tls(target.server_name, target.ca_file)
-        async with connected(resources, Endpoint(target.host, target.port), tls) as (_, writer):
+        async with connected(resources, Endpoint(target.host, target.port), tls) as (_unused, writer):
             connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
             certificate = connection.getpeercert() or {}
         ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), timezone.utc)
