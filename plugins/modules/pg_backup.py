@@ -18,7 +18,7 @@ description:
     pipeline ended well and all bytes were stored. A failed run leaves nothing behind and never touches older points.
   - The manifest holds sizes, hashes, versions and a fingerprint of the content that a restore is compared with. It is
     taken in the same snapshot as the dump.
-  - After a new point was published, and only then, points beyond the retention are deleted. The newest is never deleted.
+  - After a new point was published, and only then, points beyond the retention are deleted. The newest always stays.
   - What a killed run left is removed by the next one.
 options:
   globals:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 import shutil
 import tempfile
@@ -34,14 +36,13 @@ class LocalPrograms:
     """Programs of this host; libpq takes the connection from the environment."""
 
     env: Mapping[str, str] = field(repr=False)
-    run_as: str | None
+    prefix: tuple[str, ...]
     bin_dir: str | None
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def command(self, program: str, *arguments: str, database: str, major: int | None = None) -> Command:
-        prefix = ("runuser", "-u", self.run_as, "--") if self.run_as else ()
         return Command(
-            (*prefix, self._path(program, major), *arguments),
+            (*self.prefix, self._path(program, major), *arguments),
             env={**self.env, "PGDATABASE": database},
             cwd="/",
             secrets=self.secrets,
@@ -105,7 +106,26 @@ def open_programs(source: Source, application: str, runner: Runner) -> Iterator[
                 shutil.chown(private, source.run_as)
                 shutil.chown(passfile, source.run_as)
         secrets = (source.login_password,) if source.login_password else ()
-        yield LocalPrograms(env, source.run_as, source.bin_dir, secrets)
+        prefix: tuple[str, ...] = ()
+        if source.run_as:
+            account = _account(source.run_as)
+            env["HOME"] = account.pw_dir
+            prefix = _become(account)
+        yield LocalPrograms(env, prefix, source.bin_dir, secrets)
+
+
+def _account(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise OpsError(f"there is no user {name!r} on this host (option run_as)") from None
+
+
+def _become(account: pwd.struct_passwd) -> tuple[str, ...]:
+    """setpriv runs the program in its own place, so that our signals reach it; runuser would stand between."""
+    if os.geteuid() == account.pw_uid:
+        return ()
+    return ("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups", "--")
 
 
 def connection_environment(source: Source, application: str) -> dict[str, str]:

@@ -20,13 +20,14 @@ from .fingerprint import SETTINGS, differences, methods_of, take_fingerprint
 from .manifest import Manifest
 from .server import (
     ask,
+    can_own,
     create_database,
     data_directory,
     databases,
     drop_database,
+    is_superuser,
     open_session,
     restore_command,
-    roles,
 )
 from .session import Session
 from .verify import Listed, choose
@@ -102,16 +103,16 @@ def _drop_left_overs(session: Session, prefix: str) -> None:
 
 
 def _restore(backup: Backup, programs: Programs, listed: Listed, into: str, assertions: Sequence[str]) -> Restored:
-    begun, manifest = backup.clock.monotonic(), listed.manifest
-    if manifest is None:
-        raise OpsError(f"point {listed.point.id}: {listed.fault}")
+    begun, manifest = backup.clock.monotonic(), listed.need_manifest()
     with open_session(programs, MAINTENANCE) as session:
         _preflight(backup, programs, session, manifest)
-        owner = manifest.owner if manifest.owner in roles(session) else None
+        # Only a superuser can give objects to others and grant on them.
+        options = () if is_superuser(session) else ("--no-owner", "--no-acl")
+        owner = manifest.owner if can_own(session, manifest.owner) else None
         create_database(session, into, manifest.locale, owner)
     try:
         backup.reporter.step(f"restoring {listed.point.folder} from {listed.storage.location} into {into}")
-        _load(backup, programs, listed, manifest, into)
+        _load(backup, programs, listed, into, options)
         backup.reporter.step("comparing with the fingerprint of the backup")
         _compare(programs, manifest, into)
         for sql in assertions:
@@ -131,13 +132,14 @@ def _restore(backup: Backup, programs: Programs, listed: Listed, into: str, asse
     )
 
 
-def _load(backup: Backup, programs: Programs, listed: Listed, manifest: Manifest, into: str) -> None:
+def _load(backup: Backup, programs: Programs, listed: Listed, into: str, options: Sequence[str]) -> None:
+    manifest = listed.need_manifest()
     dump = manifest.dump
     consumers = unpack_commands(backup.settings, encrypted=bool(manifest.encryption))
     feed(
         listed.storage.read(listed.point.path(dump.name)),
         dump,
-        [*consumers, restore_command(programs, into, manifest.server_major)],
+        [*consumers, restore_command(programs, into, manifest.server_major, options)],
         lambda done: backup.reporter.progress(done, dump.bytes),
         f"{listed.storage.location}/{listed.point.folder}",
     )

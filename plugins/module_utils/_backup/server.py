@@ -146,8 +146,18 @@ def databases(session: Session) -> list[str]:
     return list(session.value("SELECT json_agg(datname) FROM pg_catalog.pg_database"))
 
 
-def roles(session: Session) -> set[str]:
-    return set(session.value("SELECT json_agg(rolname) FROM pg_catalog.pg_roles"))
+def can_own(session: Session, role: str) -> bool:
+    """Whether this user may make objects of ``role``."""
+    return bool(
+        session.value(
+            "SELECT coalesce((SELECT to_json(pg_catalog.pg_has_role(oid, 'member')) FROM pg_catalog.pg_roles "  # noqa: S608
+            f"WHERE rolname = {quote_literal(role)}), 'false')"
+        )
+    )
+
+
+def is_superuser(session: Session) -> bool:
+    return bool(session.value("SELECT to_json(rolsuper) FROM pg_catalog.pg_roles WHERE rolname = current_user"))
 
 
 def ask(programs: Programs, database: str, sql: str, runner: Runner) -> str:

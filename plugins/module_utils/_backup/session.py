@@ -28,6 +28,11 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        stdin = self._process.stdin
+        if error is None and stdin is not None:
+            # The end of its input ends psql; whoever stops early stops a statement under way too.
+            stdin.close()
+            self._process.wait()
         self.stop()
 
     def stop(self) -> None:

@@ -89,7 +89,8 @@ class HostState:
             folder = Path(self._settings.metrics_dir)
             folder.mkdir(parents=True, exist_ok=True, mode=0o755)
             states = {name: self.of(name) for name in self._settings.databases}
-            write_textfile(folder / f"keelson_backup_{self._settings.name}.prom", samples(states.items()))
+            path = folder / f"keelson_backup_{self._settings.name}.prom"
+            write_textfile(path, samples(self._settings.name, states.items()))
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
@@ -124,11 +125,11 @@ _METRICS = (
 )
 
 
-def samples(states: Iterable[tuple[str, DatabaseState]]) -> list[Sample]:
-    """A gauge for each known result; what never happened has none."""
+def samples(name: str, states: Iterable[tuple[str, DatabaseState]]) -> list[Sample]:
+    """A gauge for each known result of backup ``name``; what never happened has none."""
     return [
-        Sample(name, float(value), text, {"database": database})
+        Sample(metric, float(value), text, {"backup": name, "database": database})
         for database, state in states
-        for name, attribute, text in _METRICS
+        for metric, attribute, text in _METRICS
         if (value := getattr(state, attribute)) is not None
     ]

@@ -29,6 +29,12 @@ class Listed:
     manifest: Manifest | None
     fault: str | None = None
 
+    def need_manifest(self) -> Manifest:
+        """The manifest. Raises OpsError with the fault where there is none."""
+        if self.manifest is None:
+            raise OpsError(f"point {self.point.id} of {self.point.database}: {self.fault}")
+        return self.manifest
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -66,8 +72,7 @@ def choose(backup: Backup, database: str, which: str) -> Listed:
     listed = list_points(backup, [database])
     for candidate in sorted(listed, key=lambda item: item.point.id, reverse=True):
         if which == candidate.point.id or (which == "latest" and candidate.fault is None):
-            if candidate.manifest is None:
-                raise OpsError(f"point {which} of {database}: {candidate.fault}")
+            candidate.need_manifest()
             return candidate
     places = ", ".join(storage.location for storage in backup.storages)
     raise OpsError(f"no restore point {which} of database {database} in {places}")
