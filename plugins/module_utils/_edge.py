@@ -28,6 +28,7 @@ def run_module(module: AnsibleModule, body: Callable[[], dict[str, object]]) -> 
         message = f"unexpected {type(error).__name__} at {_place(error)}; please report it"
     else:
         module.exit_json(**result)
+        return
     # Not in the handlers: fail_json would add the traceback, and so the text, of the exception being handled.
     module.fail_json(msg=message, **facts)
 
