@@ -180,7 +180,8 @@ class _Entry:
         if found[0] == "content":
             return Source("content", self._inline())
         path = self.text(found[0])
-        assert path is not None  # noqa: S101  # it is in `given`, which holds no None
+        if path is None:
+            raise AssertionError("it is in `given`, which holds no None")
         return Source("template" if found[0] == "template" else "src", path, variables)
 
     def _inline(self) -> str:

@@ -110,7 +110,8 @@ class _Transaction:
 
     def _write(self, dest: Path, change: Change) -> None:
         content = change.content_after
-        assert content is not None  # noqa: S101  # a plan writes files only
+        if content is None:
+            raise AssertionError("a plan writes files only")
         self._keep(dest, change.before)
         uid, gid = _ids(change)
         write_file(dest, content, mode=change.file.mode, uid=uid, gid=gid)
@@ -154,8 +155,8 @@ class _Transaction:
 
 
 def _ids(change: Change) -> tuple[int, int]:
-    assert change.uid is not None  # noqa: S101  # only a plan of check mode lacks an account
-    assert change.gid is not None  # noqa: S101
+    if change.uid is None or change.gid is None:
+        raise AssertionError("only a plan of check mode lacks an account")
     return change.uid, change.gid
 
 
