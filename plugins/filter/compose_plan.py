@@ -90,9 +90,14 @@ def compose_plan(
 
 
 def _yaml(definition: Mapping[str, object]) -> str:
-    return "# Managed by Ansible (keelson.ops.compose_app)\n" + yaml.safe_dump(
-        definition, sort_keys=False, allow_unicode=True, width=120
-    )
+    # A default that several services share would be written once and referred to by anchors, which nobody likes to read.
+    text = yaml.dump(_plain(definition), Dumper=_WithoutAnchors, sort_keys=False, allow_unicode=True, width=120)
+    return f"# Managed by Ansible (keelson.ops.compose_app)\n{text}"
+
+
+class _WithoutAnchors(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        return True
 
 
 def _plain(value: Any) -> Any:

@@ -38,10 +38,13 @@ def literal_variables(definition: Mapping[str, object]) -> list[Variable]:
 
 def _hardened(service: Definition, defaults: Mapping[str, object], once: bool) -> Definition:
     merged = {**defaults, **service}
-    limits = _mapping(_mapping(_mapping(service.get("deploy")).get("resources")).get("limits"))
-    if "pids" in limits and "pids_limit" not in service:
-        # Compose refuses both.
-        merged.pop("pids_limit", None)
+    deploy = _mapping(service.get("deploy"))
+    resources = _mapping(deploy.get("resources"))
+    limits = _mapping(resources.get("limits"))
+    if limits and "pids_limit" in defaults and "pids_limit" not in service:
+        # Compose refuses pids_limit beside limits that do not say the same.
+        limits = {"pids": merged.pop("pids_limit"), **limits}
+        merged["deploy"] = {**deploy, "resources": {**resources, "limits": limits}}
     if once and "restart" not in service:
         merged["restart"] = "no"
     return merged

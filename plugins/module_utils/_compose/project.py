@@ -44,13 +44,13 @@ class Project:
 
     def files(self) -> list[dict[str, object]]:
         """The project's directories, env files and secrets as entries of config_files; the Compose file comes apart."""
-        group = f"compose {self.name}"
         entries: list[dict[str, object]] = [{"dest": str(self.directory), "state": "directory"}]
         if self.secrets:
             entries.append({"dest": str(self.directory / "secrets"), "state": "directory", "mode": "0700"})
         for name, variables in self.env_files.items():
-            content = render(variables)
-            entries.append(self._entry(name, content=content, mode="0600", secret=True, set=group))
+            # Compose interpolates from .env alone, so only that one has to be there when the Compose file is validated.
+            group = {"set": self._set} if name == ".env" else {}
+            entries.append(self._entry(name, content=render(variables), mode="0600", secret=True, **group))
         for secret in self.secrets:
             owner = {"mode": "0444"} if secret.uid is None else {"mode": "0400", "owner": str(secret.uid)}
             entries.append(self._entry(f"secrets/{secret.name}", content=secret.content, secret=True, **owner))
@@ -58,9 +58,14 @@ class Project:
 
     def compose_file(self, content: str | None) -> dict[str, object]:
         """The Compose file's entry: ``content`` for an inline definition, else the user's own file."""
-        check = f"docker compose --project-name {self.name} --file %s config --quiet"
+        # Unlike --quiet, --services does not ask for the env files, whose presence would have the message withheld.
+        check = f"docker compose --project-name {self.name} --file %s config --services"
         source = {"content": content} if self.source is None else dict([self.source])
-        return self._entry(COMPOSE_FILE, validate=check, set=f"compose {self.name}", **source)
+        return self._entry(COMPOSE_FILE, validate=check, set=self._set, **source)
+
+    @property
+    def _set(self) -> str:
+        return f"compose {self.name}"
 
     def _entry(self, path: str, **values: object) -> dict[str, object]:
         return {"dest": str(self.directory / path), **values}

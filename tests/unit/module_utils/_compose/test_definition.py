@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._compose.definition import (
     declare_secrets,
     harden,
@@ -29,9 +30,14 @@ def test_what_a_service_says_wins_even_when_it_is_false_or_empty() -> None:
     assert service(own) == own
 
 
-def test_a_limit_of_processes_under_deploy_replaces_the_default() -> None:
-    own = {"image": "x", "deploy": {"resources": {"limits": {"pids": 50}}}}
-    assert "pids_limit" not in service(own)
+@pytest.mark.parametrize(
+    ("limits", "merged"),
+    [({"pids": 50}, {"pids": 50}), ({"memory": "1G"}, {"memory": "1G", "pids": 256})],
+)
+def test_beside_limits_under_deploy_the_processes_are_limited_there(limits: Any, merged: Any) -> None:
+    made = service({"image": "x", "deploy": {"replicas": 2, "resources": {"limits": limits}}})
+    assert made["deploy"] == {"replicas": 2, "resources": {"limits": merged}}
+    assert "pids_limit" not in made
 
 
 def test_a_service_that_others_wait_for_to_end_is_not_restarted() -> None:

@@ -27,13 +27,14 @@ def by_path(entries: list[dict[str, object]]) -> dict[str, dict[str, object]]:
     return {str(entry["dest"]).removeprefix("/opt/shop").lstrip("/"): entry for entry in entries}
 
 
-def test_env_files_are_private_and_validated_with_the_compose_file() -> None:
-    project = parse_project(raw(env_files={".env": {"A": 1, "B": True}}))
-    entry = by_path(project.files())[".env"]
-    assert (entry["content"], entry["mode"], entry["secret"]) == ("A=1\nB=true\n", "0600", True)
+def test_env_files_are_private_and_the_one_that_compose_reads_is_validated_with_its_file() -> None:
+    project = parse_project(raw(env_files={".env": {"A": 1, "B": True}, "app.env": {}}))
+    files = by_path(project.files())
+    assert (files[".env"]["content"], files[".env"]["mode"], files[".env"]["secret"]) == ("A=1\nB=true\n", "0600", True)
     compose = project.compose_file("text")
-    assert compose["set"] == entry["set"]
-    assert compose["validate"] == "docker compose --project-name shop --file %s config --quiet"
+    assert compose["set"] == files[".env"]["set"]
+    assert "set" not in files["app.env"]
+    assert compose["validate"] == "docker compose --project-name shop --file %s config --services"
 
 
 def test_secrets_lie_in_a_directory_for_root_and_belong_to_the_user_of_the_container_when_it_is_named() -> None:
