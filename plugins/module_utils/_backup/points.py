@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 MANIFEST = "manifest.json"
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -48,7 +48,3 @@ def database_folder(database: str) -> str:
     """Any database name as one path segment: the separators and a leading dot are escaped."""
     segment = quote(database, safe="-_.")
     return ("%2E" + segment[1:] if segment.startswith(".") else segment) + "/"
-
-
-def database_of(segment: str) -> str:
-    return unquote(segment)
