@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-HOST, ROOT, STOP = sys.argv[1:4]
+HOST, ROOT, STOP, METHODS = sys.argv[1:5]
 DEADLINE = time.monotonic() + 120
 
 
@@ -35,7 +35,7 @@ def ask(answers, failures, method):
 
 def main():
     answers, failures = collections.Counter(), []
-    threads = [threading.Thread(target=ask, args=(answers, failures, method)) for method in ("GET", "POST") * 2]
+    threads = [threading.Thread(target=ask, args=(answers, failures, method)) for method in METHODS.split(",") * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
