@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - keelson.ops.attributes
   - keelson.ops.attributes.actiongroup_ops
+  - keelson.ops.compose_project
 attributes:
   check_mode:
     support: full
@@ -25,14 +26,6 @@ attributes:
     details: It changes nothing.
   idempotent:
     support: full
-options:
-  project:
-    description: Name of the Compose project.
-    type: str
-    required: true
-  release_directory:
-    description: Directory of the kept releases. Default is C(/var/lib/keelson/releases/<project>).
-    type: path
 seealso:
   - module: keelson.ops.compose_rollout
 """

@@ -13,30 +13,30 @@ version_added: 0.1.0
 author:
   - keelson contributors (@keelson-ops)
 description:
-  - Starts the containers of the new release beside those of the old one, waits until they are healthy, and only then
-    stops the old ones, each with its own grace period. When a new container fails, the new ones are removed, the old
-    ones have never been touched, and the task fails with the reason.
+  - Starts the containers of the new release beside those of the old one, waits until they are healthy, moves the
+    requests over, and only then stops the old ones, each with its own grace period. When a new container fails, the
+    new ones are removed, the old ones serve on, and the task fails with the reason.
   - The containers stay ordinary containers of the Compose project. C(docker compose up -d) run by hand after a
-    deployment changes nothing.
-  - Services that cannot run twice (O(services) with a C(container_name) or with a single published host port) are
-    recreated instead. When the recreated service fails, the previous release of that service is started again.
+    deployment changes nothing (Compose itself starts services again that have completed).
+  - Services that cannot run twice are recreated instead, such as one with a C(container_name), a single published host
+    port, or a volume that its only replica writes to. When the recreated service fails, the previous release of it is
+    started again.
   - Services that others wait for with C(service_completed_successfully) (migrations) are run once, before the services
-    that depend on them. When one of them fails, nothing that depends on it is touched.
+    that depend on them. When one of them fails, nothing that depends on it is touched. A rollback does not run them.
   - Only what differs is deployed. Seen are a changed service definition or environment, a tag that moved to another
-    image, a changed number of replicas, changed contents of secret, config and env files, and replicas that died.
+    image, a changed number of replicas, changed contents of secret and config files, and replicas that died.
   - An interrupted run needs no cleaning up. The next run looks at what is there and finishes or removes it.
 notes:
   - A rolling service must be reachable through something that finds its replicas. With published ports, publish a
     range with room for the old and the new replicas (V(8001-8004:8000) for two), let the proxy in front of it
     know every port of the range, with an active health check and with retries of refused connections.
-  - Set O(drain_delay) to the time that proxy needs to notice a new replica (health check interval times the passes it
-    asks for).
-  - Before an old container is told to stop, its network refuses new connections, which a proxy tries elsewhere, and
-    its requests under way are waited for. This is done by C(iptables) and C(ss) in the container's own network
-    namespace. It is left out for ports published on the loopback address, where Docker's own proxy would accept
-    the connection first. Publish on the host's address, or let the Engine run with C(userland-proxy) off.
-  - The files of a release in O(release_directory) are readable by root only. The resolved Compose file kept there for a
-    rollback holds the values of the environment; the manifest holds no secret.
+  - Set O(drain_delay) to the time that proxy needs to notice a new replica.
+  - Requests are moved by the old containers' own networks, which refuse new connections; a proxy tries those
+    elsewhere, whatever the method. This takes C(nsenter), C(iptables) and C(ss) on the host. It is left out for ports
+    published on the loopback address, where Docker's own proxy would accept the connection first; publish on the
+    host's address, or let the Engine run with C(userland-proxy) off.
+  - The files in O(release_directory) are readable by root only. The resolved Compose file kept there for a rollback
+    holds the values of the environment; the manifest holds no secret.
   - The image of each kept release has a local tag C(keelson-release/<project>/<service>:rollout-<n>), so that
     C(docker image prune) leaves it alone. C(docker image prune --all) doesn't.
 requirements:
@@ -45,6 +45,11 @@ requirements:
 extends_documentation_fragment:
   - keelson.ops.attributes
   - keelson.ops.attributes.actiongroup_ops
+  - keelson.ops.compose_project
+  - keelson.ops.compose_project.files
+  - keelson.ops.compose_project.records
+  - keelson.ops.compose_project.services
+  - keelson.ops.compose_project.hooks
 attributes:
   check_mode:
     support: full
@@ -53,39 +58,14 @@ attributes:
     support: full
     details: Shows per service what runs and what is to run, as digests and numbers; no values of the environment.
   idempotent:
-    support: full
+    support: partial
+    details: Each run with O(state=rolled_back) and O(release=previous) goes one release further back.
 options:
   state:
-    description:
-      - V(deployed) makes the project run as its Compose files say.
-      - V(rolled_back) makes it run as an earlier O(release) did.
+    description: V(deployed) runs the project as its Compose files say, V(rolled_back) as an earlier O(release) did.
     type: str
     choices: [deployed, rolled_back]
     default: deployed
-  project:
-    description: Name of the Compose project.
-    type: str
-    required: true
-  project_directory:
-    description: Directory of the Compose project. Default is C(/opt/<project>).
-    type: path
-  files:
-    description: Compose files, later ones override earlier ones. Relative to O(project_directory).
-    type: list
-    elements: path
-    default: [compose.yaml]
-  env_files:
-    description:
-      - Files with the variables that the Compose files interpolate. Relative to O(project_directory).
-      - Default is C(.env) in O(project_directory) when it exists, as C(docker compose) does.
-    type: list
-    elements: path
-    default: []
-  profiles:
-    description: Profiles to enable.
-    type: list
-    elements: str
-    default: []
   services:
     description:
       - Services to deploy, in the order of their dependencies. Dependencies that aren't listed are left alone.
@@ -93,34 +73,6 @@ options:
     type: list
     elements: str
     default: []
-  service_settings:
-    description: What differs for one service.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the service.
-        type: str
-        required: true
-      strategy:
-        description:
-          - V(rolling) starts the new containers before it stops the old ones. Refused where that cannot be.
-          - V(recreate) stops the old containers first. For databases and whatever else must not run twice at a time.
-          - Default is V(rolling) where that is possible, else V(recreate); the plan says why.
-        type: str
-        choices: [rolling, recreate]
-      replicas:
-        description: Number of containers. Default is what the Compose files say (C(scale), C(deploy.replicas)), else 1.
-        type: int
-      parallelism:
-        description:
-          - How many new containers of a rolling service are started at a time.
-          - Default is as many as there are replicas, or fewer when the range of published ports has no more room.
-        type: int
-      wait_timeout:
-        description: As O(wait_timeout), for this service.
-        type: float
   version:
     description: What to call this release, for people and for O(release). The images are chosen by the Compose files.
     type: str
@@ -132,11 +84,7 @@ options:
     type: str
     default: previous
   pull:
-    description:
-      - V(missing) pulls an image when the host doesn't have it.
-      - V(always) asks the registry each time.
-      - V(never) fails without the image.
-      - Log in first with C(docker login) where the registry wants it.
+    description: When to pull images. Log in first with C(docker login) where the registry wants it.
     type: str
     choices: [missing, always, never]
     default: missing
@@ -151,38 +99,27 @@ options:
     type: float
     default: 3
   drain_delay:
-    description: Seconds that the new containers are healthy before an old one is stopped; what a proxy needs to notice.
+    description: Seconds that the new containers are healthy before requests are moved; what a proxy needs to notice.
     type: float
     default: 0
   drain_timeout:
     description:
-      - How long to wait, once new connections to an old container are refused, until it has no request under way.
-      - After that it gets its stop signal and the service's own C(stop_grace_period).
+      - How long to wait, once new connections to the old containers are refused, until they have no request under way.
+      - After that they get their stop signal and their own C(stop_grace_period).
     type: float
     default: 30
-  keep_releases:
-    description: How many successful releases are kept for rollback, the running one included.
-    type: int
-    default: 5
-  lock_timeout:
-    description: Seconds to wait for another deployment of the project; then the task fails and says who holds the lock.
-    type: float
-    default: 60
-  release_directory:
-    description: Directory of the kept releases. Default is C(/var/lib/keelson/releases/<project>).
-    type: path
-  audit_log:
-    description: File that gets one JSON line per deployment that changed or failed.
-    type: path
-    default: /var/log/keelson/rollout.jsonl
-  metrics_directory:
+  watch:
     description:
-      - Directory of the node exporter's textfile collector, for C(keelson_rollout_<project>.prom).
-      - Set to an empty string to write none.
+      - Seconds that the new containers serve while the old ones are kept running without requests.
+      - When a new one fails or restarts in that time, the requests go back to the old ones at once.
+    type: float
+    default: 0
+  probe:
+    description: A URL that is asked ten times a second during the deployment, to measure what its users see.
     type: str
-    default: /var/lib/prometheus/node-exporter
 seealso:
   - module: keelson.ops.compose_release_info
+  - module: keelson.ops.health_wait
 """
 
 EXAMPLES = r"""
@@ -275,15 +212,42 @@ diagnostics:
   returned: when a container failed
   type: dict
 rolled_back:
-  description: Whether the services touched so far were put back as they were.
+  description: Whether what had been changed was put back as it was.
   returned: when the deployment failed after it had begun
   type: bool
+warnings:
+  description: What could not be done as well as it should be.
+  returned: always
+  type: list
+  elements: str
+resumed_after:
+  description: The last step of the run before, when that was killed.
+  returned: when it was
+  type: dict
+probe:
+  description: What O(probe) saw.
+  returned: success and on failures during the deployment, when O(probe) is set and something was deployed
+  type: dict
+  contains:
+    total:
+      description: Requests sent.
+      type: int
+    failed:
+      description: Requests that got no answer or an error.
+      type: int
+    longest_gap:
+      description: Longest time between two good answers, in seconds.
+      type: float
+    p99:
+      description: 99th percentile of the seconds that a good answer took.
+      type: float
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.keelson.ops.plugins.module_utils._edge import run_module
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import HAS_DOCKER
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.entry import run_rollout
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.hooks import MOMENTS
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.options import options_from
 
 
@@ -295,7 +259,10 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "replicas": {"type": "int"},
         "parallelism": {"type": "int"},
         "wait_timeout": {"type": "float"},
+        "checks": {"type": "list", "elements": "dict", "default": []},
+        "migrate": {"type": "list", "elements": "str", "default": []},
     }
+    moments: dict[str, dict[str, object]] = {moment: {"type": "list", "elements": "str"} for moment in MOMENTS}
     return {
         "state": {"type": "str", "choices": ["deployed", "rolled_back"], "default": "deployed"},
         "project": {"type": "str", "required": True},
@@ -312,6 +279,9 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "stable_for": {"type": "float", "default": 3},
         "drain_delay": {"type": "float", "default": 0},
         "drain_timeout": {"type": "float", "default": 30},
+        "watch": {"type": "float", "default": 0},
+        "hooks": {"type": "dict", "options": moments},
+        "probe": {"type": "str"},
         "keep_releases": {"type": "int", "default": 5},
         "lock_timeout": {"type": "float", "default": 60},
         "release_directory": {"type": "path"},

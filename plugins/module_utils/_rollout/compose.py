@@ -57,6 +57,11 @@ def start_arguments(service: str, count: int) -> tuple[str, ...]:
     return ("up", *quiet, "--scale", f"{service}={count}", service)
 
 
+def run_arguments(service: str, command: tuple[str, ...]) -> tuple[str, ...]:
+    """``run`` for a one-off command: nothing else is started, pulled or built."""
+    return ("run", "--rm", "--no-deps", "--no-TTY", "--pull", "never", service, *command)
+
+
 class Compose:
     """ComposeCli through the plugin of the Docker CLI."""
 
@@ -104,6 +109,10 @@ class Compose:
     def start(self, service: str, count: int) -> None:
         """Start the containers of one service that do not run."""
         self._runner.run(self._command((*self._base, *start_arguments(service, count))), timeout=UP_SECONDS)
+
+    def run(self, service: str, command: tuple[str, ...], *, timeout: float) -> None:
+        """Run a command to its end in a container of its own."""
+        self._runner.run(self._command((*self._base, *run_arguments(service, command))), timeout=timeout)
 
     def _command(self, argv: tuple[str, ...]) -> Command:
         return Command(argv, cwd=str(self._directory))

@@ -124,6 +124,7 @@ def read_container(attrs: dict[str, Any]) -> Container:
     labels = attrs["Config"].get("Labels") or {}
     state = attrs["State"]
     health = (state.get("Health") or {}).get("Status")
+    networks = (attrs.get("NetworkSettings") or {}).get("Networks") or {}
     return Container(
         id=attrs["Id"],
         name=attrs["Name"].lstrip("/"),
@@ -141,6 +142,7 @@ def read_container(attrs: dict[str, Any]) -> Container:
         started=timestamp(state.get("StartedAt") or ""),
         stop_timeout=attrs["Config"].get("StopTimeout"),
         pid=int(state.get("Pid") or 0),
+        address=next((net["IPAddress"] for net in networks.values() if net.get("IPAddress")), ""),
     )
 
 

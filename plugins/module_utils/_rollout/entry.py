@@ -15,12 +15,15 @@ from .._core.command import SubprocessRunner
 from .._core.errors import OpsError
 from .._core.jsonlines import JsonLines
 from .._core.lock import file_lock
+from .checks import HealthChecker, validate
 from .compose import Compose
 from .engine import DockerEngine
 from .gate import NetworkGate
+from .hooks import CommandHooks, check_hooks
 from .options import Options
 from .releases import ReleaseStore
 from .rollout import Rollout
+from .steps import Tools
 from .target import Targets
 from .trail import Trail
 
@@ -30,6 +33,9 @@ POLL_SECONDS = 0.5
 def run_rollout(options: Options, *, check: bool) -> dict[str, object]:
     """Deploy or roll back on this host and return the module's result. Raises OpsError."""
     _check_paths(options)
+    check_hooks(options.hooks)
+    for setting in options.settings.values():
+        validate(setting.checks)
     clock = SystemClock()
     runner = SubprocessRunner()
     compose = Compose(
@@ -48,15 +54,15 @@ def run_rollout(options: Options, *, check: bool) -> dict[str, object]:
     trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock)
     store = ReleaseStore(options.release_directory)
     targets = Targets(options, compose, restored, engine, store)
-    rollout = Rollout(
-        options,
-        targets=targets,
+    tools = Tools(
         engine=engine,
         gate=NetworkGate(runner),
-        store=store,
+        checker=HealthChecker(clock, runner),
+        hooks=CommandHooks(runner, options),
         clock=clock,
         trail=trail,
     )
+    rollout = Rollout(options, targets=targets, store=store, tools=tools)
     if check:
         return rollout.preview()
     with _alone(options, clock):
@@ -93,7 +99,7 @@ def compose_processes(project: str, proc: Path = Path("/proc")) -> list[int]:
             continue
         if (
             "compose" in argv
-            and ("up" in argv or "create" in argv)
+            and not {"up", "create", "run"}.isdisjoint(argv)
             and f"--project-name\0{project}\0" in "\0".join(argv)
         ):
             found.append(int(entry.name))

@@ -23,6 +23,8 @@ class ServiceSetting:
     replicas: int | None = None
     parallelism: int | None = None
     wait_timeout: float | None = None
+    checks: tuple[Mapping[str, Any], ...] = ()
+    migrate: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ class Options:
     stable_for: float
     drain_delay: float
     drain_timeout: float
+    watch: float
+    hooks: Mapping[str, tuple[str, ...]]
+    probe: str | None
     keep_releases: int
     lock_timeout: float
     release_directory: Path
@@ -82,6 +87,9 @@ def options_from(params: Mapping[str, Any]) -> Options:
         stable_for=params["stable_for"],
         drain_delay=params["drain_delay"],
         drain_timeout=params["drain_timeout"],
+        watch=params["watch"],
+        hooks={moment: tuple(lines) for moment, lines in (params["hooks"] or {}).items() if lines},
+        probe=params["probe"] or None,
         keep_releases=params["keep_releases"],
         lock_timeout=params["lock_timeout"],
         release_directory=release_directory_of(params["project"], params["release_directory"]),
@@ -103,14 +111,23 @@ def _settings(entries: Sequence[Mapping[str, Any]]) -> dict[str, ServiceSetting]
             replicas=entry.get("replicas"),
             parallelism=entry.get("parallelism"),
             wait_timeout=entry.get("wait_timeout"),
+            checks=tuple(without_none(check) for check in entry.get("checks") or ()),
+            migrate=tuple(entry.get("migrate") or ()),
         )
     return settings
+
+
+def without_none(value: Any) -> Any:
+    """A mapping without what was not given, at every depth."""
+    if isinstance(value, Mapping):
+        return {key: without_none(inner) for key, inner in value.items() if inner is not None}
+    return value
 
 
 def _refuse_nonsense(options: Options) -> None:
     if options.keep_releases < 1:
         raise OpsError("keep_releases must be at least 1: the running release is kept")
-    for name in ("wait_timeout", "stable_for", "drain_delay", "drain_timeout", "lock_timeout"):
+    for name in ("wait_timeout", "stable_for", "drain_delay", "drain_timeout", "watch", "lock_timeout"):
         if getattr(options, name) < 0:
             raise OpsError(f"{name} must not be negative")
     for service, setting in options.settings.items():

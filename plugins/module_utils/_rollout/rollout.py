@@ -9,20 +9,20 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from .._core.clock import Clock
 from .._core.errors import OpsError
 from . import disclosure, recording
 from .content import secret_files
+from .hooks import ON_FAILURE, POST_DEPLOY, PRE_DEPLOY
 from .options import Options
 from .plan import Observed, ServicePlan, decide
+from .probe import Probe
 from .project import dependencies
 from .record import make_release, resolved_to_keep
 from .releases import Release, ReleaseStore, choose_release
-from .runtime import Container, Engine, Gate, Image
-from .steps import Patience, ServiceRollout, StepFailedError
+from .runtime import Container, Image
+from .steps import Care, ServiceRollout, StepFailedError, Tools
 from .strategy import ONCE
 from .target import Target, Targets
-from .trail import Trail
 
 
 class Rollout:
@@ -33,19 +33,16 @@ class Rollout:
         options: Options,
         *,
         targets: Targets,
-        engine: Engine,
-        gate: Gate,
         store: ReleaseStore,
-        clock: Clock,
-        trail: Trail,
+        tools: Tools,
     ) -> None:
         self._options = options
         self._targets = targets
-        self._engine = engine
-        self._gate = gate
+        self._tools = tools
+        self._engine = tools.engine
         self._store = store
-        self._clock = clock
-        self._trail = trail
+        self._clock = tools.clock
+        self._trail = tools.trail
         self._secrets: tuple[str, ...] = ()
 
     def preview(self) -> dict[str, object]:
@@ -74,21 +71,33 @@ class Rollout:
         before = self._engine.containers(self._options.project)
         if interrupted is not None:
             for container in before:
-                self._gate.open(container)
+                self._tools.gate.open(container)
         plans = self._decide(target, before)
-        touched: list[str] = []
-        try:
-            self._apply(target, plans, touched)
-        except StepFailedError as failure:
-            raise self._after(failure, plans, touched) from None
-        seconds = self._clock.monotonic() - began
         changed = any(plan.changes for plan in plans)
+        with Probe(self._options.probe if changed else None) as probe:
+            self._carry_out(target, plans, resumed=interrupted is not None, probe=probe)
+        seconds = self._clock.monotonic() - began
         release, recorded = self._record(target, seconds, changed)
         self._report_success(release, plans, seconds, changed=changed or recorded)
+        if changed:
+            self._tools.hooks.run(POST_DEPLOY, release=str(release.number))
         result = self._result(target, plans, before, changed=changed or recorded, release=release)
+        result["probe"] = probe.result()
         if interrupted is not None:
             result["resumed_after"] = interrupted
         return result
+
+    def _carry_out(self, target: Target, plans: Sequence[ServicePlan], *, resumed: bool, probe: Probe) -> None:
+        # What a killed run had done already counts as touched: it has to go back too when this run fails.
+        touched = list(target.services) if resumed else []
+        if any(plan.changes for plan in plans):
+            self._tools.hooks.run(PRE_DEPLOY)
+        try:
+            self._apply(target, plans, touched)
+        except StepFailedError as failure:
+            error = self._after(failure, plans, touched)
+            error.facts["probe"] = probe.result()
+            raise error from None
 
     def _target(self, *, write: bool) -> Target:
         if self._options.state == "rolled_back":
@@ -129,22 +138,10 @@ class Rollout:
                 )
 
     def _apply(self, target: Target, plans: Iterable[ServicePlan], touched: list[str]) -> None:
-        options = self._options
         for plan in plans:
-            patience = Patience(
-                options.wait_timeout_of(plan.service), options.stable_for, options.drain_delay, options.drain_timeout
-            )
-            steps = ServiceRollout(
-                target.project,
-                patience,
-                compose=target.compose,
-                engine=self._engine,
-                gate=self._gate,
-                clock=self._clock,
-                trail=self._trail,
-            )
+            care = self._care(plan.service, restoring=target.restored is not None)
             try:
-                steps.apply(plan)
+                ServiceRollout(target.project, plan, care, compose=target.compose, tools=self._tools).apply()
             except StepFailedError as failure:
                 if failure.touched:
                     touched.append(plan.service)
@@ -152,12 +149,30 @@ class Rollout:
             if plan.changes and plan.strategy.name != ONCE:
                 touched.append(plan.service)
 
+    def _care(self, service: str, *, restoring: bool) -> Care:
+        options = self._options
+        setting = options.setting(service)
+        return Care(
+            ready=options.wait_timeout_of(service),
+            stable=options.stable_for,
+            notice=options.drain_delay,
+            drain=options.drain_timeout,
+            watch=options.watch,
+            checks=setting.checks,
+            migrate=() if restoring else setting.migrate,
+        )
+
     def _after(self, failure: StepFailedError, plans: Sequence[ServicePlan], touched: list[str]) -> OpsError:
         """Put the services touched so far back, and say what runs now."""
         current = self._store.current()
         restored = False
         if not touched:
-            outcome = "its new containers were removed, what ran before was not touched"
+            restored = failure.taken_back
+            outcome = (
+                "its new containers were removed, the old ones serve again"
+                if restored
+                else "its new containers were removed, what ran before was not touched"
+            )
         elif current is None:
             outcome = f"{', '.join(touched)} had been changed; there is no earlier release to go back to"
         else:
@@ -217,7 +232,8 @@ class Rollout:
         current = self._store.current()
         release = self._unrecorded(target, containers)
         if release is None:
-            assert current is not None  # noqa: S101
+            if current is None:
+                raise AssertionError("what is recorded already is the current release")
             if changed:
                 current = replace(self._as_running(target, current), seconds=seconds)
                 self._store.save(current, self._store.resolved(current.number))
@@ -258,6 +274,8 @@ class Rollout:
         error.message = disclosure.masked(error.message, self._secrets)
         error.facts = disclosure.masked(error.facts, self._secrets)
         with contextlib.suppress(OpsError):  # the failure itself is what must reach the user
+            self._tools.hooks.run(ON_FAILURE, error=error.message)
+        with contextlib.suppress(OpsError):
             recording.audit(options, self._clock, status="failed", seconds=seconds, message=error.message)
             found = recording.samples(options.project, self._store.current(), succeeded=False, seconds=seconds)
             recording.publish(options.metrics_directory, options.project, found)

@@ -30,6 +30,7 @@ class Container:
     started: float = 0.0
     stop_timeout: float | None = None
     pid: int = 0
+    address: str = ""
 
     @property
     def running(self) -> bool:
@@ -106,3 +107,6 @@ class ComposeCli(Protocol):
 
     def start(self, service: str, count: int) -> None:
         """Start the containers of one service that do not run."""
+
+    def run(self, service: str, command: tuple[str, ...], *, timeout: float) -> None:
+        """Run a command to its end in a container of its own. Raises OpsError when it fails."""

@@ -5,31 +5,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .._core.clock import Clock
 from .._core.errors import OpsError
+from .checks import Checker
+from .hooks import POST_SWITCH, PRE_SWITCH, Hooks
 from .plan import ServicePlan
 from .project import Project, dependencies
 from .readiness import NotReadyError, wait_completed, wait_ready
 from .runtime import ComposeCli, Container, Engine, Gate
 from .strategy import ONCE
+from .traffic import Traffic
 from .trail import Trail
 
-DEFAULT_GRACE = 10.0
-DRAIN_POLL_SECONDS = 0.1
 LOG_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds: to become ready, to count as stable, for a proxy to notice, to finish the requests under way."""
+class Care:
+    """How a service is treated.
+
+    Seconds: to become ready, to count as stable, for a proxy to notice, to finish requests under way, to be watched
+    after the switch. And checks beside Docker's health, and the migration to run.
+    """
 
     ready: float
     stable: float
     notice: float
     drain: float
+    watch: float = 0.0
+    checks: Sequence[Mapping[str, Any]] = ()
+    migrate: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Everything that acts."""
+
+    engine: Engine
+    gate: Gate
+    checker: Checker
+    hooks: Hooks
+    clock: Clock
+    trail: Trail
 
 
 class StepFailedError(OpsError):
@@ -39,132 +60,154 @@ class StepFailedError(OpsError):
         super().__init__(f"service {service}: {reason}")
         self.service = service
         self.touched = touched
+        self.taken_back = False
         self.diagnostics = diagnostics
 
 
 class ServiceRollout:
     """Applies a ServicePlan; on failure removes what it started and raises StepFailedError."""
 
-    def __init__(
-        self,
-        project: Project,
-        patience: Patience,
-        *,
-        compose: ComposeCli,
-        engine: Engine,
-        gate: Gate,
-        clock: Clock,
-        trail: Trail,
-    ) -> None:
-        self._compose = compose
-        self._engine = engine
-        self._gate = gate
-        self._clock = clock
-        self._trail = trail
+    def __init__(self, project: Project, plan: ServicePlan, care: Care, *, compose: ComposeCli, tools: Tools) -> None:
         self._project = project
-        self._patience = patience
-
-    def apply(self, plan: ServicePlan) -> None:
-        """Carry the plan out, or confirm that what is kept is healthy when there is nothing to do."""
-        if plan.action == "none":
-            self._confirm(plan)
-        elif plan.strategy.name == ONCE:
-            self._run_once(plan)
-        elif plan.action == "recreate":
-            self._recreate(plan)
-        else:
-            self._roll(plan)
-
-    def _confirm(self, plan: ServicePlan) -> None:
-        if plan.strategy.name == ONCE:
-            return
-        try:
-            self._wait(plan.keep)
-        except NotReadyError as failure:
-            raise self._failed(plan, failure, touched=False) from None
-
-    def _run_once(self, plan: ServicePlan) -> None:
-        try:
-            with self._trail.step("run", plan.service):
-                self._remove(plan, plan.stop, "discard")
-                self._up(plan.service, 1, recreate=False)
-                for container in self._of(plan.service):
-                    wait_completed(self._engine, self._clock, container, timeout=self._patience.ready)
-        except OpsError as failure:
-            raise self._failed(plan, failure, touched=False) from None
-
-    def _recreate(self, plan: ServicePlan) -> None:
-        self._remove(plan, plan.discard, "discard")
-        try:
-            with self._trail.step("recreate", plan.service):
-                self._up(plan.service, plan.replicas, recreate=True)
-            with self._trail.step("wait", plan.service):
-                self._wait(self._of(plan.service))
-        except OpsError as failure:
-            raise self._failed(plan, failure, touched=True) from None
-
-    def _roll(self, plan: ServicePlan) -> None:
-        self._remove(plan, plan.discard, "discard")
-        before = {container.id for container in self._of(plan.service)}
-        stopped = 0
-        try:
-            for start, stop in _batches(plan):
-                total = len(before) + start
-                with self._trail.step("start", plan.service, containers=start):
-                    self._up(plan.service, total, recreate=False)
-                present = self._of(plan.service)
-                with self._trail.step("wait", plan.service):
-                    self._wait([c for c in present if c.id not in {old.id for old in plan.stop}])
-                if stop and self._patience.notice:
-                    with self._trail.step("notice", plan.service):
-                        self._clock.sleep(self._patience.notice)
-                stopped += len(stop)
-                self._retire(plan, stop)
-                before = {container.id for container in self._of(plan.service)}
-        except OpsError as failure:
-            known = {container.id for container in (*plan.keep, *plan.stop)}
-            failed = self._failed(plan, failure, touched=stopped > 0)
-            for container in plan.stop:
-                self._gate.open(container)
-            self._remove(plan, [c for c in self._of(plan.service) if c.id not in known], "remove new")
-            raise failed from None
-
-    def _retire(self, plan: ServicePlan, containers: Iterable[Container]) -> None:
-        for container in containers:
-            self._drain(plan, container)
-            grace = DEFAULT_GRACE if container.stop_timeout is None else container.stop_timeout
-            with self._trail.step("stop", plan.service, container=container.name):
-                self._engine.stop(container.id, grace)
-                self._engine.remove(container.id)
-
-    def _drain(self, plan: ServicePlan, container: Container) -> None:
-        """Keep new connections away and let those under way end; a proxy tries the refused ones elsewhere."""
-        service = self._project.services[plan.service]
-        if any(ports.loopback for ports in service.ports):
-            return
-        with self._trail.step("drain", plan.service, container=container.name):
-            try:
-                self._gate.close(container)
-            except OpsError as error:
-                self._trail.warn(
-                    f"{container.name} was stopped without refusing new connections first: {error.message}"
-                )
-                return
-            deadline = self._clock.monotonic() + self._patience.drain
-            while self._gate.in_flight(container) and self._clock.monotonic() < deadline:
-                self._clock.sleep(DRAIN_POLL_SECONDS)
-
-    def _remove(self, plan: ServicePlan, containers: Sequence[Container], why: str) -> None:
-        for container in containers:
-            with self._trail.step(why, plan.service, container=container.name):
-                self._engine.remove(container.id)
-
-    def _wait(self, containers: Sequence[Container]) -> None:
-        wait_ready(
-            self._engine, self._clock, containers, timeout=self._patience.ready, stable_for=self._patience.stable
+        self._plan = plan
+        self._care = care
+        self._compose = compose
+        self._tools = tools
+        self._engine = tools.engine
+        self._trail = tools.trail
+        gated = not any(ports.loopback for ports in project.services[plan.service].ports)
+        self._traffic = Traffic(
+            plan.service, gated=gated, engine=tools.engine, gate=tools.gate, clock=tools.clock, trail=tools.trail
         )
 
-    def _up(self, service: str, count: int, *, recreate: bool) -> None:
+    def apply(self) -> None:
+        """Carry the plan out, or confirm that what is kept is healthy when there is nothing to do."""
+        plan = self._plan
+        if plan.strategy.name == ONCE:
+            if plan.changes:
+                self._run_once()
+        elif not plan.changes:
+            self._confirm()
+        elif plan.action == "recreate":
+            self._recreate()
+        else:
+            self._roll()
+
+    def _confirm(self) -> None:
+        try:
+            self._wait(self._plan.keep)
+        except NotReadyError as failure:
+            raise self._failed(failure, touched=False) from None
+
+    def _run_once(self) -> None:
+        try:
+            with self._step("run"):
+                self._remove(self._plan.stop, "discard")
+                self._up(1, recreate=False)
+                for container in self._own():
+                    wait_completed(self._engine, self._tools.clock, container, timeout=self._care.ready)
+        except OpsError as failure:
+            raise self._failed(failure, touched=False) from None
+
+    def _recreate(self) -> None:
+        self._migrate()
+        self._remove(self._plan.discard, "discard")
+        try:
+            self._tools.hooks.run(PRE_SWITCH, service=self._plan.service)
+            with self._step("recreate"):
+                self._up(self._plan.replicas, recreate=True)
+            self._settle(self._own())
+            self._tools.hooks.run(POST_SWITCH, service=self._plan.service)
+            self._watch(self._own())
+        except OpsError as failure:
+            raise self._failed(failure, touched=True) from None
+
+    def _roll(self) -> None:
+        plan = self._plan
+        self._migrate()
+        self._remove(plan.discard, "discard")
+        served = touched = False
+        try:
+            for start, stop in _batches(plan):
+                if start:
+                    with self._step("start", containers=start):
+                        self._up(len(self._own()) + start, recreate=False)
+                retiring = {container.id for container in plan.stop}
+                fresh = [c for c in self._own() if c.id not in retiring]
+                self._settle(fresh)
+                served = bool(start and stop)
+                self._switch(fresh, stop)
+                touched = touched or bool(stop)
+                self._traffic.stop(stop)
+        except OpsError as failure:
+            failed = self._failed(failure, touched=touched)
+            failed.taken_back = served
+            self._traffic.admit(plan.stop)
+            self._take_back(served=served)
+            raise failed from None
+
+    def _switch(self, fresh: Sequence[Container], stop: Sequence[Container]) -> None:
+        """Move the requests from ``stop`` to ``fresh``; the old ones stay warm while the new ones are watched."""
+        if not stop or not self._plan.start:
+            self._traffic.divert(stop, self._care.drain)
+            return
+        if self._care.notice:
+            with self._step("notice"):
+                self._tools.clock.sleep(self._care.notice)
+        self._tools.hooks.run(PRE_SWITCH, service=self._plan.service)
+        self._traffic.divert(stop, self._care.drain)
+        self._tools.hooks.run(POST_SWITCH, service=self._plan.service)
+        self._watch(fresh)
+
+    def _watch(self, fresh: Sequence[Container]) -> None:
+        if not self._care.watch:
+            return
+        with self._step("watch"):
+            self._traffic.watch(fresh, self._care.watch, self._care.stable)
+            for container in fresh if self._care.checks else ():
+                wrong = self._tools.checker.look(container, self._care.checks)
+                if wrong is not None:
+                    raise NotReadyError(f"container {container.name}: {wrong}", container.id)
+
+    def _take_back(self, *, served: bool) -> None:
+        """Remove what this rollout started; what had begun to serve finishes its requests first."""
+        known = {container.id for container in (*self._plan.keep, *self._plan.stop)}
+        new = [container for container in self._own() if container.id not in known]
+        if served:
+            self._traffic.divert([c for c in new if c.running], self._care.drain)
+        self._remove(new, "remove new")
+
+    def _migrate(self) -> None:
+        """Run the migration from the new image, before anything of this service is touched."""
+        if not self._care.migrate or self._plan.action == "scale":
+            return
+        try:
+            with self._step("migrate"):
+                self._compose.run(self._plan.service, self._care.migrate, timeout=self._care.ready)
+        except OpsError as failure:
+            message = f"migrate failed, nothing of this service was touched: {failure.message}"
+            raise StepFailedError(self._plan.service, message, touched=False, diagnostics=failure.facts) from None
+
+    def _settle(self, containers: Sequence[Container]) -> None:
+        with self._step("wait"):
+            self._wait(containers)
+
+    def _wait(self, containers: Sequence[Container]) -> None:
+        clock = self._tools.clock
+        deadline = clock.monotonic() + self._care.ready
+        wait_ready(self._engine, clock, containers, timeout=self._care.ready, stable_for=self._care.stable)
+        for container in containers if self._care.checks else ():
+            wrong = self._tools.checker.wait(container, self._care.checks, deadline - clock.monotonic())
+            if wrong is not None:
+                raise NotReadyError(f"container {container.name}: {wrong}", container.id)
+
+    def _remove(self, containers: Iterable[Container], why: str) -> None:
+        for container in containers:
+            with self._step(why, container=container.name):
+                self._engine.remove(container.id)
+
+    def _up(self, count: int, *, recreate: bool) -> None:
+        service = self._plan.service
         counts = dict.fromkeys(dependencies(self._project, service), 0)
         for container in self._engine.containers(self._project.name):
             if container.service in counts:
@@ -172,17 +215,20 @@ class ServiceRollout:
         self._compose.create(service, {**counts, service: count}, recreate=recreate)
         self._compose.start(service, count)
 
-    def _of(self, service: str) -> tuple[Container, ...]:
-        return tuple(c for c in self._engine.containers(self._project.name) if c.service == service)
+    def _own(self) -> tuple[Container, ...]:
+        return tuple(c for c in self._engine.containers(self._project.name) if c.service == self._plan.service)
 
-    def _failed(self, plan: ServicePlan, failure: OpsError, *, touched: bool) -> StepFailedError:
-        container = failure.container if isinstance(failure, NotReadyError) else self._newest(plan)
+    def _step(self, name: str, **facts: object) -> Any:
+        return self._trail.step(name, self._plan.service, **facts)
+
+    def _failed(self, failure: OpsError, *, touched: bool) -> StepFailedError:
+        container = failure.container if isinstance(failure, NotReadyError) else self._newest()
         diagnostics = self._engine.diagnose(container, LOG_LINES) if container else {}
-        return StepFailedError(plan.service, failure.message, touched=touched, diagnostics=diagnostics)
+        return StepFailedError(self._plan.service, failure.message, touched=touched, diagnostics=diagnostics)
 
-    def _newest(self, plan: ServicePlan) -> str | None:
-        known = {container.id for container in (*plan.keep, *plan.stop)}
-        new = [c for c in self._of(plan.service) if c.id not in known]
+    def _newest(self) -> str | None:
+        known = {container.id for container in (*self._plan.keep, *self._plan.stop)}
+        new = [container for container in self._own() if container.id not in known]
         return new[-1].id if new else None
 
 

@@ -155,3 +155,78 @@ def test_killed_at_any_operation_the_next_run_converges(tmp_path: Path, then: st
         if survived:
             break
     assert survived > 8
+
+
+def test_what_turns_sick_while_it_is_watched_hands_back_to_the_old(tmp_path: Path) -> None:
+    world = deployed(tmp_path)
+    before = {c.id for c in world.containers("p") if c.service == "web"}
+    world.files = files("v2")
+    world.files["services"]["migrate"]["image"] = "web:v1"
+    world.sick_at = world.seconds + 10
+    with pytest.raises(OpsError, match=r"failed while it was watched.*the old ones serve again") as failure:
+        rollout(world, tmp_path, watch=60.0).run()
+    assert failure.value.facts["rolled_back"] is True
+    assert {c.id for c in world.containers("p") if c.service == "web"} == before
+    assert world.serving("web") == 2
+    assert world.seconds < 30
+
+
+def test_hooks_are_called_in_order_and_only_when_something_changes(tmp_path: Path) -> None:
+    world = deployed(tmp_path)
+    assert world.hooks.moments == ["pre_deploy", "post_deploy"]
+    world.hooks.moments.clear()
+    rollout(world, tmp_path).run()
+    assert world.hooks.moments == []
+    world.files = files("v2")
+    rollout(world, tmp_path).run()
+    assert world.hooks.moments == ["pre_deploy", "pre_switch", "post_switch", "post_deploy"]
+
+
+def test_failed_hook_after_the_switch_hands_back_to_the_old(tmp_path: Path) -> None:
+    world = deployed(tmp_path)
+    world.files = files("v2")
+    world.hooks.broken = {"post_switch"}
+    with pytest.raises(OpsError, match=r"hooks.post_switch: false: exit code 1; .* serve again"):
+        rollout(world, tmp_path).run()
+    assert world.hooks.moments[-1] == "on_failure"
+    assert running(world) == ["sha256:web1"] * 2
+    assert world.serving("web") == 2
+
+
+def test_migration_runs_before_the_service_and_its_failure_touches_nothing(tmp_path: Path) -> None:
+    world = deployed(tmp_path)
+    world.files = files("v2")
+    setting = {"name": "web", "migrate": ["alembic", "upgrade"]}
+    rollout(world, tmp_path, service_settings=[setting]).run()
+    assert world.runs == ["web alembic upgrade"]
+    world.files = files("bad")
+    with pytest.raises(OpsError, match="migrate failed, nothing of this service was touched"):
+        rollout(world, tmp_path, service_settings=[{**setting, "migrate": ["fail"]}]).run()
+    assert running(world) == ["sha256:web2"] * 2
+
+
+def test_checks_beside_dockers_health_count(tmp_path: Path) -> None:
+    world = deployed(tmp_path)
+    world.files = files("v2")
+    setting = {"name": "web", "checks": [{"fails_for": "sha256:web2"}]}
+    with pytest.raises(OpsError, match="0 of 1 checks healthy"):
+        rollout(world, tmp_path, service_settings=[setting]).run()
+    assert running(world) == ["sha256:web1"] * 2
+
+
+def test_failed_resumption_takes_back_what_the_killed_run_had_done(tmp_path: Path) -> None:
+    world = deployed(tmp_path)
+    world.images["db:2"] = "sha256:db2"
+    world.files = files("bad")
+    world.files["services"]["db"]["image"] = "db:2"
+    world.files["services"]["migrate"]["image"] = "web:v1"
+    world.sick = {"sha256:bad"}
+    world.die_at = world.operations + 6
+    with pytest.raises(KilledError):
+        rollout(world, tmp_path).run()
+    assert running(world, "db") == ["sha256:db2"]
+    world.die_at = None
+    with pytest.raises(OpsError, match="went back to release 1"):
+        rollout(world, tmp_path).run()
+    assert running(world, "db") == ["sha256:db1"]
+    assert running(world) == ["sha256:web1"] * 2

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,6 +19,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._rollout.options impor
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.releases import ReleaseStore
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.rollout import Rollout
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container, Image
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.steps import Tools
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.target import Targets
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.trail import Trail
 
@@ -28,6 +29,19 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 class KilledError(BaseException):
     """The process is gone; nothing below may catch it."""
+
+
+@dataclass
+class Calls:
+    """Hooks that remember when they were called; those named in ``broken`` fail."""
+
+    moments: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+    def run(self, moment: str, **facts: str) -> None:
+        self.moments.append(moment)
+        if moment in self.broken:
+            raise OpsError(f"hooks.{moment}: false: exit code 1")
 
 
 @dataclass
@@ -42,6 +56,9 @@ class World:
     seconds: float = 0.0
     operations: int = 0
     die_at: int | None = None
+    hooks: Calls = field(default_factory=Calls)
+    runs: list[str] = field(default_factory=list)
+    sick_at: float | None = None
     least_serving: dict[str, int] = field(default_factory=dict)
 
     def monotonic(self) -> float:
@@ -97,6 +114,12 @@ class World:
     def in_flight(self, container: Container) -> int:
         return 0
 
+    def wait(self, container: Container, checks: Sequence[Mapping[str, Any]], timeout: float) -> str | None:
+        return self.look(container, checks)
+
+    def look(self, container: Container, checks: Sequence[Mapping[str, Any]]) -> str | None:
+        return "0 of 1 checks healthy" if {"fails_for": container.image_id} in checks else None
+
     def diagnose(self, container_id: str, lines: int) -> dict[str, object]:
         return {"container": container_id, "log": ["token is hunter2-secret"]}
 
@@ -121,7 +144,8 @@ class World:
         if container.service == "migrate":
             return replace(container, status="exited", exit_code=1 if container.image_id in self.sick else 0)
         age = START.timestamp() + self.seconds - container.started
-        healthy = "unhealthy" if container.image_id in self.sick else "healthy"
+        late = self.sick_at is not None and self.seconds >= self.sick_at and container.image_id == "sha256:web2"
+        healthy = "unhealthy" if late or container.image_id in self.sick else "healthy"
         return replace(container, health="starting" if age < BOOT_SECONDS else healthy)
 
 
@@ -164,6 +188,12 @@ class WorldCompose:
                 self.world._operation()
                 started = self.world.now().timestamp()
                 self.world.stored[container.id] = replace(container, status="running", started=started)
+
+    def run(self, service: str, command: tuple[str, ...], *, timeout: float) -> None:
+        self.world._operation()
+        self.world.runs.append(f"{service} {' '.join(command)}")
+        if "fail" in command:
+            raise OpsError("docker: exit code 1")
 
 
 def files(version: str = "v1", **web: Any) -> dict[str, Any]:
@@ -208,6 +238,9 @@ def options(directory: Path, **params: Any) -> Options:
         "stable_for": 3.0,
         "drain_delay": 0.0,
         "drain_timeout": 30.0,
+        "watch": 0.0,
+        "hooks": {},
+        "probe": None,
         "keep_releases": 5,
         "lock_timeout": 0.0,
         "release_directory": str(directory / "releases"),
@@ -224,4 +257,5 @@ def rollout(world: World, directory: Path, **params: Any) -> Rollout:
     store = ReleaseStore(chosen.release_directory)
     targets = Targets(chosen, WorldCompose(world, world.files), lambda path: WorldCompose(world, path), world, store)
     trail = Trail(JsonLines(chosen.release_directory / "journal.jsonl"), world)
-    return Rollout(chosen, targets=targets, engine=world, gate=world, store=store, clock=world, trail=trail)
+    tools = Tools(engine=world, gate=world, checker=world, hooks=world.hooks, clock=world, trail=trail)
+    return Rollout(chosen, targets=targets, store=store, tools=tools)

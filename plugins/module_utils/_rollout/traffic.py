@@ -1,0 +1,75 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who gets new requests: containers are taken out of service, watched, let in again, and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .._core.clock import Clock
+from .._core.errors import OpsError
+from .readiness import FAILED, NotReadyError, verdict
+from .runtime import Container, Engine, Gate
+from .trail import Trail
+
+DEFAULT_GRACE = 10.0
+POLL_SECONDS = 0.1
+
+
+class Traffic:
+    """Moves requests between containers of one service by their gates."""
+
+    def __init__(self, service: str, *, gated: bool, engine: Engine, gate: Gate, clock: Clock, trail: Trail) -> None:
+        self._service = service
+        self._gated = gated
+        self._engine = engine
+        self._gate = gate
+        self._clock = clock
+        self._trail = trail
+
+    def divert(self, containers: Sequence[Container], timeout: float) -> None:
+        """Refuse new connections to all of them, then wait until none has a request under way."""
+        if not self._gated or not containers:
+            return
+        names = [container.name for container in containers]
+        with self._trail.step("drain", self._service, containers=names):
+            for container in containers:
+                self._close(container)
+            deadline = self._clock.monotonic() + timeout
+            while any(self._gate.in_flight(c) for c in containers) and self._clock.monotonic() < deadline:
+                self._clock.sleep(POLL_SECONDS)
+
+    def admit(self, containers: Iterable[Container]) -> None:
+        """Let requests in again."""
+        for container in containers if self._gated else ():
+            self._gate.open(container)
+
+    def stop(self, containers: Iterable[Container]) -> None:
+        """Stop one after the other, each with its own grace period, and remove it."""
+        for container in containers:
+            grace = DEFAULT_GRACE if container.stop_timeout is None else container.stop_timeout
+            with self._trail.step("stop", self._service, container=container.name):
+                self._engine.stop(container.id, grace)
+                self._engine.remove(container.id)
+
+    def watch(self, containers: Sequence[Container], seconds: float, stable_for: float) -> None:
+        """Look at containers that have begun to serve. Raises NotReadyError as soon as one fails or restarts."""
+        deadline = self._clock.monotonic() + seconds
+        while self._clock.monotonic() < deadline:
+            for before in containers:
+                now = self._engine.container(before.id)
+                if now is None:
+                    raise NotReadyError(f"container {before.name} was removed by someone else", before.id)
+                judged = verdict(now, self._clock.now().timestamp(), stable_for)
+                if judged.state == FAILED:
+                    raise NotReadyError(f"container {now.name} failed while it was watched: {judged.reason}", now.id)
+                if now.restart_count > before.restart_count:
+                    raise NotReadyError(f"container {now.name} restarted while it was watched", now.id)
+            self._clock.sleep(POLL_SECONDS * 5)
+
+    def _close(self, container: Container) -> None:
+        try:
+            self._gate.close(container)
+        except OpsError as error:
+            self._trail.warn(f"new connections to {container.name} could not be refused: {error.message}")
