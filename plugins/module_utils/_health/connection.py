@@ -1,7 +1,7 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Streams over TCP, Unix sockets and TLS, with every failure in words."""
+"""Connections over TCP, Unix sockets and TLS, with every failure in words."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from .limit import within
 from .outcome import UnhealthyError
 from .resources import Resources
+from .stream import PlainStream, Stream, TlsStream
 from .threads import Threads
 
 CONNECT_SECONDS = 3.0
 FIRST_ADDRESS_SECONDS = 1.0
-
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +52,13 @@ class Endpoint:
 @asynccontextmanager
 async def connected(resources: Resources, endpoint: Endpoint, tls: Tls | None = None) -> AsyncIterator[Stream]:
     """A stream to ``endpoint`` that is gone afterwards. Raises UnhealthyError for every failure on it."""
-    context = None if tls is None else resources.tls_context(tls.ca_file, tls.verify)
-    name = None if tls is None else tls.server_name
-    reader, writer = await _open(resources.threads, endpoint, context, name)
+    stream = await _open(resources, endpoint, tls)
     try:
-        yield reader, writer
-    except asyncio.IncompleteReadError:
-        raise UnhealthyError("connection closed before the answer was complete") from None
-    except asyncio.LimitOverrunError:
-        raise UnhealthyError("answers with an endless line") from None
+        yield stream
     except OSError as error:
         raise UnhealthyError(in_words(error)) from None
     finally:
-        writer.transport.abort()
+        stream.close()
 
 
 def in_words(error: OSError) -> str:
@@ -79,36 +74,47 @@ def in_words(error: OSError) -> str:
     return re.sub(r"\s+", " ", str(error)) or type(error).__name__
 
 
-async def _open(threads: Threads, endpoint: Endpoint, context: ssl.SSLContext | None, name: str | None) -> Stream:
-    if endpoint.path is not None:
-        stream = asyncio.open_unix_connection(endpoint.path, ssl=context, server_hostname=name)
-        return await _settled(stream, CONNECT_SECONDS, "")
-    addresses = await _addresses(threads, endpoint)
+async def _open(resources: Resources, endpoint: Endpoint, tls: Tls | None) -> Stream:
+    context = None if tls is None else resources.tls_context(tls.ca_file, tls.verify)
+    places = await _addresses(resources.threads, endpoint)
     failures: list[UnhealthyError] = []
-    for index, address in enumerate(addresses, start=1):
-        patience = CONNECT_SECONDS if index == len(addresses) else FIRST_ADDRESS_SECONDS
-        stream = asyncio.open_connection(address, endpoint.port, ssl=context, server_hostname=name)
+    for index, (family, address) in enumerate(places, start=1):
+        patience = CONNECT_SECONDS if index == len(places) else FIRST_ADDRESS_SECONDS
+        name = "" if endpoint.path or address[0] == endpoint.host else f"{address[0]}: "
         try:
-            return await _settled(stream, patience, "" if address == endpoint.host else f"{address}: ")
+            return await _settled(family, address, context, tls, patience)
         except UnhealthyError as error:
-            if error.outcome.answered:
-                raise
-            failures.append(error)
+            found = error.outcome
+            failures.append(UnhealthyError(f"{name}{found.words}", answered=found.answered))
+            if found.answered:
+                raise failures[-1] from None
     raise UnhealthyError("; ".join(map(str, failures)) or f"{endpoint.host} has no address", answered=False)
 
 
-async def _settled(opening: Awaitable[Stream], seconds: float, place: str) -> Stream:
+async def _settled(
+    family: int, address: Any, context: ssl.SSLContext | None, tls: Tls | None, seconds: float
+) -> Stream:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    connection.setblocking(False)
     try:
-        return await asyncio.wait_for(opening, seconds)
-    except asyncio.TimeoutError:
-        raise UnhealthyError(f"{place}no connection within {seconds:g} s", answered=False) from None
-    except (ssl.SSLError, ConnectionResetError) as error:
-        raise UnhealthyError(f"{place}{in_words(error)}") from None
-    except OSError as error:
-        raise UnhealthyError(f"{place}{in_words(error)}", answered=False) from None
+        await within(seconds, asyncio.get_running_loop().sock_connect(connection, address))
+        if context is None or tls is None:
+            return PlainStream(connection)
+        opening = asyncio.open_connection(sock=connection, ssl=context, server_hostname=tls.server_name)
+        return TlsStream(*await opening)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, asyncio.TimeoutError):
+            raise UnhealthyError(f"no connection within {seconds:g} s", answered=False) from None
+        if isinstance(error, OSError):
+            reached = isinstance(error, (ssl.SSLError, ConnectionResetError))
+            raise UnhealthyError(in_words(error), answered=reached) from None
+        raise
 
 
-async def _addresses(threads: Threads, endpoint: Endpoint) -> list[str]:
+async def _addresses(threads: Threads, endpoint: Endpoint) -> list[tuple[int, Any]]:
+    if endpoint.path is not None:
+        return [(socket.AF_UNIX, endpoint.path)]
     resolve = functools.partial(socket.getaddrinfo, endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     try:
         found = resolve(flags=socket.AI_NUMERICHOST)
@@ -118,4 +124,4 @@ async def _addresses(threads: Threads, endpoint: Endpoint) -> list[str]:
         except (socket.gaierror, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a valid name"
             raise UnhealthyError(f"{endpoint.host}: {str(reason).lower()}", answered=False) from None
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
+    return [(info[0], info[4]) for info in found]

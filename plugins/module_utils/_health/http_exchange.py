@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .outcome import UnhealthyError
+from .stream import Stream
 
 BODY_LIMIT = 1024 * 1024
 _HEADER_LINES = 200
@@ -36,33 +36,30 @@ def basic_authorization(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-async def read_answer(reader: asyncio.StreamReader, method: str) -> Answer:
-    """The final answer on the stream.
-
-    Raises UnhealthyError for what is not HTTP, asyncio.IncompleteReadError for an answer cut short.
-    """
-    status, headers = await _head(reader)
+async def read_answer(stream: Stream, method: str) -> Answer:
+    """The final answer on the stream. Raises UnhealthyError for what is no HTTP answer, or only a part of one."""
+    status, headers = await _head(stream)
     while 100 <= status < 200:
-        status, headers = await _head(reader)
+        status, headers = await _head(stream)
     if method == "HEAD" or status in (204, 304):
         return Answer(status, headers, b"")
     if headers.get("transfer-encoding", "").lower().endswith("chunked"):
-        return Answer(status, headers, await _chunks(reader))
+        return Answer(status, headers, await _chunks(stream))
     length = headers.get("content-length")
     if length is None:
-        return Answer(status, headers, await _rest(reader))
+        return Answer(status, headers, await _rest(stream))
     if not length.isdecimal():
         raise UnhealthyError(f"is no HTTP answer: Content-Length {length[:40]!r}")
-    return Answer(status, headers, await reader.readexactly(min(int(length), BODY_LIMIT)))
+    return Answer(status, headers, await stream.read_exactly(min(int(length), BODY_LIMIT)))
 
 
-async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
-    first = (await _line(reader)).split(" ", 2)
+async def _head(stream: Stream) -> tuple[int, dict[str, str]]:
+    first = (await _line(stream)).split(" ", 2)
     if not first[0].startswith("HTTP/1.") or len(first) < 2 or not (first[1].isdecimal() and len(first[1]) == 3):
         raise UnhealthyError(f"is no HTTP answer: {' '.join(first)[:60]!r}")
     headers: dict[str, str] = {}
     for _unused in range(_HEADER_LINES):
-        line = await _line(reader)
+        line = await _line(stream)
         if not line:
             return int(first[1]), headers
         name, _colon, value = line.partition(":")
@@ -71,27 +68,27 @@ async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     raise UnhealthyError(f"is no HTTP answer: more than {_HEADER_LINES} header lines")
 
 
-async def _line(reader: asyncio.StreamReader) -> str:
-    return (await reader.readuntil(b"\n")).decode("latin-1").rstrip("\r\n")
+async def _line(stream: Stream) -> str:
+    return (await stream.read_line()).decode("latin-1")
 
 
-async def _rest(reader: asyncio.StreamReader) -> bytes:
+async def _rest(stream: Stream) -> bytes:
     body = b""
-    while len(body) < BODY_LIMIT and (piece := await reader.read(BODY_LIMIT - len(body))):
+    while len(body) < BODY_LIMIT and (piece := await stream.read_some()):
         body += piece
-    return body
+    return body[:BODY_LIMIT]
 
 
-async def _chunks(reader: asyncio.StreamReader) -> bytes:
+async def _chunks(stream: Stream) -> bytes:
     body = b""
     while len(body) < BODY_LIMIT:
-        text = (await _line(reader)).partition(";")[0].strip()
+        text = (await _line(stream)).partition(";")[0].strip()
         try:
             size = int(text, 16)
         except ValueError:
             raise UnhealthyError(f"is no HTTP answer: chunk size {text[:20]!r}") from None
         if size <= 0:
             return body
-        body += await reader.readexactly(min(size, BODY_LIMIT))
-        await _line(reader)
+        body += await stream.read_exactly(min(size, BODY_LIMIT))
+        await _line(stream)
     return body[:BODY_LIMIT]

@@ -11,8 +11,8 @@ from .outcome import Outcome
 from .spec import Demand
 
 SHORTEST_PAUSE = 0.1
-GROWTH = 1.5
-JITTER = 0.2
+GROWTH = 2.0
+JITTER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,6 @@ class Streak:
         if self.successes:
             if self.successes < demand.successes:
                 return min(demand.interval, SHORTEST_PAUSE)
-            return max(0.0, min(demand.interval, self.since + demand.stable_for - at))
+            return max(SHORTEST_PAUSE / 100, min(demand.interval, self.since + demand.stable_for - at))
         exponent = min(self.misses - 1, 64) if self.misses else 0
         return min(demand.interval, SHORTEST_PAUSE * GROWTH**exponent) * (1 - JITTER * jitter)

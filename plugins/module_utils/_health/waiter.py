@@ -19,12 +19,15 @@ from collections.abc import Callable, Sequence
 
 from .._core.clock import Clock
 from .._core.masking import mask
+from .limit import within
 from .outcome import Outcome, UnhealthyError
 from .report import State, WaitReport, verdict
 from .spec import Check, Policy, Probe, Probes
 from .story import Story
 
 CONCURRENT_ATTEMPTS = 256
+LAST_MOMENT = 0.001
+TICK = 0.05
 
 
 def wait_for(checks: Sequence[Check], policy: Policy, clock: Clock, probes: Probes) -> WaitReport:
@@ -96,7 +99,7 @@ class _Waiter:
     async def follow(self, story: Story, probe: Probe) -> None:
         """Attempt until the story has an end."""
         deadline = story.demand.timeout
-        while (left := deadline - self._elapsed()) > 0:
+        while (left := deadline - self._elapsed()) > LAST_MOMENT:
             limit = min(story.demand.probe_timeout, left)
             outcome = await self._attempt(story.check, probe, limit)
             if outcome is None and limit == left:
@@ -106,19 +109,23 @@ class _Waiter:
             story.observe(outcome or _silence(limit), at)
             if story.state is not State.PENDING:
                 return
-            await asyncio.sleep(min(story.pause(at, self._jitter()), deadline - at))
+            due = at + story.pause(at, self._jitter())
+            await asyncio.sleep(min(_on_tick(due, at), deadline) - at)
         story.expire(self._elapsed())
 
     async def try_once(self, story: Story, probe: Probe) -> None:
         """One attempt, which decides."""
         limit = story.demand.probe_timeout
-        story.observe(await self._attempt(story.check, probe, limit) or _silence(limit), self._elapsed())
+        outcome = await self._attempt(story.check, probe, limit) or _silence(limit)
+        story.observe(outcome, self._elapsed())
+        if story.state is State.PENDING:
+            story.expire(self._elapsed())
 
     async def _attempt(self, check: Check, probe: Probe, limit: float) -> Outcome | None:
         """The outcome of one attempt; None when it gave none within ``limit``."""
         async with self._gate:
             try:
-                words = await asyncio.wait_for(probe(limit), limit)
+                words = await within(limit, probe(limit))
             except asyncio.TimeoutError:
                 return None
             except UnhealthyError as unhealthy:
@@ -129,6 +136,12 @@ class _Waiter:
 
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._started
+
+
+def _on_tick(due: float, at: float) -> float:
+    """A little before ``due``, together with others: one wake-up for several attempts costs much less than one each."""
+    tick = due - due % TICK
+    return tick if tick - at >= TICK else due
 
 
 def _silence(limit: float) -> Outcome:

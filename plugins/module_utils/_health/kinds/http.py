@@ -133,9 +133,9 @@ def make_probe(target: HttpTarget, resources: Resources) -> Probe:
     request = _request(target, url)
 
     async def attempt(limit: float) -> str:
-        async with connected(resources, endpoint, tls) as (reader, writer):
-            writer.write(request)
-            answer = await read_answer(reader, target.method)
+        async with connected(resources, endpoint, tls) as stream:
+            await stream.send(request)
+            answer = await read_answer(stream, target.method)
         return judge(answer, target)
 
     return attempt

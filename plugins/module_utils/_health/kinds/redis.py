@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
@@ -15,6 +14,7 @@ from ..options import Declarations, port
 from ..outcome import UnhealthyError
 from ..resources import Resources
 from ..spec import Probe
+from ..stream import Stream
 
 OPTIONS: Declarations = {
     "host": {"type": "str", "default": "127.0.0.1"},
@@ -71,9 +71,9 @@ def request(*words: str) -> bytes:
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
-async def read_reply(reader: asyncio.StreamReader) -> Reply:
+async def read_reply(stream: Stream) -> Reply:
     """One reply. Raises UnhealthyError for what is not RESP2, and _ReplyError for an error reply."""
-    line = (await reader.readuntil(b"\r\n"))[:-2].decode(errors="replace")
+    line = (await stream.read_line()).decode(errors="replace")
     mark, text = line[:1], line[1:]
     if mark == "+":
         return text
@@ -86,9 +86,9 @@ async def read_reply(reader: asyncio.StreamReader) -> Reply:
     if mark == ":":
         return number
     if mark == "$" and number <= _BULK_LIMIT:
-        return None if number < 0 else (await reader.readexactly(number + 2))[:-2].decode(errors="replace")
+        return None if number < 0 else (await stream.read_exactly(number + 2))[:-2].decode(errors="replace")
     if mark == "*" and number <= _BULK_LIMIT:
-        return [await read_reply(reader) for _unused in range(number)]
+        return [await read_reply(stream) for _unused in range(number)]
     raise UnhealthyError(f"is no Redis answer: {line[:40]!r}")
 
 
@@ -96,11 +96,11 @@ def make_probe(target: RedisTarget, resources: Resources) -> Probe:
     """The probe of ``target``."""
 
     async def attempt(limit: float) -> str:
-        async with connected(resources, target.endpoint, target.tls) as (reader, writer):
+        async with connected(resources, target.endpoint, target.tls) as stream:
 
             async def call(*words: str) -> Reply:
-                writer.write(request(*words))
-                return await read_reply(reader)
+                await stream.send(request(*words))
+                return await read_reply(stream)
 
             try:
                 return await _converse(call, target)

@@ -56,10 +56,10 @@ def make_probe(target: TcpTarget, resources: Resources) -> Probe:
     """The probe of ``target``."""
 
     async def attempt(limit: float) -> str:
-        async with connected(resources, Endpoint(target.host, target.port)) as (reader, _unused):
+        async with connected(resources, Endpoint(target.host, target.port)) as stream:
             if target.greeting is None:
                 return "accepts connections"
-            said = (await reader.read(_GREETING_BYTES)).decode(errors="replace").strip()
+            said = (await stream.read_some())[:_GREETING_BYTES].decode(errors="replace").strip()
         if not target.greeting.search(said):
             raise UnhealthyError(f"greets with {said[:100]!r}, which does not match {target.greeting.pattern}")
         return f"greets with {said[:100]!r}"

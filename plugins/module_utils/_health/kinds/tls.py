@@ -65,10 +65,9 @@ def make_probe(target: TlsTarget, resources: Resources) -> Probe:
 
     async def attempt(limit: float) -> str:
         tls = Tls(target.server_name, target.ca_file)
-        async with connected(resources, Endpoint(target.host, target.port), tls) as (_unused, writer):
-            connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
-            certificate = connection.getpeercert() or {}
-        ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), timezone.utc)
+        async with connected(resources, Endpoint(target.host, target.port), tls) as stream:
+            last = stream.certificate["notAfter"]
+        ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(last), timezone.utc)
         left = (ends - resources.clock.now()).total_seconds() / _DAY
         words = f"certificate for {target.server_name} ends in {left:.1f} days ({ends:%Y-%m-%d %H:%M} UTC)"
         if left < target.days_left:
