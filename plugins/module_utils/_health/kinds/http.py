@@ -55,6 +55,8 @@ class HttpTarget:
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
     body: str = field(default="", repr=False)
     status: tuple[int, ...] = (200,)
     response_headers: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
@@ -66,8 +68,15 @@ class HttpTarget:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        values = [value for name, value in self.headers.items() if name.lower() not in _PUBLIC_HEADERS]
-        return (*values, *(value.rpartition(" ")[2] for value in values), self.body)
+        values = [value for name, value in self.all_headers.items() if name.lower() not in _PUBLIC_HEADERS]
+        return (*values, *(value.rpartition(" ")[2] for value in values), self.password or "", self.body)
+
+    @property
+    def all_headers(self) -> Mapping[str, str]:
+        """The headers with that of basic authentication."""
+        if self.username is None:
+            return self.headers
+        return {**self.headers, "Authorization": basic_authorization(self.username, self.password or "")}
 
     def __str__(self) -> str:
         return self.url if self.address is None else f"{self.url} at {self.address}"
@@ -87,6 +96,8 @@ def parse(options: Mapping[str, Any], where: str) -> HttpTarget:
         url=options["url"],
         method=options["method"].upper(),
         headers=_headers(options, where),
+        username=options["username"],
+        password=options["password"],
         body=options["body"] or "",
         status=options["status"],
         response_headers={name: compile_regex(p, f"{where}.response_headers.{name}") for name, p in patterns},
@@ -147,7 +158,7 @@ def _request(target: HttpTarget, url: SplitResult) -> bytes:
         "user-agent": ("User-Agent", "keelson-health"),
         "accept": ("Accept", "*/*"),
     }
-    headers |= {name.lower(): (name, value) for name, value in target.headers.items()}
+    headers |= {name.lower(): (name, value) for name, value in target.all_headers.items()}
     body = target.body.encode()
     if body:
         headers["content-length"] = ("Content-Length", str(len(body)))
@@ -177,8 +188,6 @@ def _headers(options: Mapping[str, Any], where: str) -> dict[str, str]:
             raise OpsError(f"{where}.headers: {name!r} is not a header of one line")
     if (options["username"] is None) != (options["password"] is None):
         raise OpsError(f"{where}: username and password are only useful together")
-    if options["username"] is not None:
-        headers["Authorization"] = basic_authorization(options["username"], options["password"])
     return headers
 
 

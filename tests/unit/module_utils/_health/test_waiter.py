@@ -77,7 +77,7 @@ def states(report: WaitReport) -> dict[str, str]:
     return {check.name: check.state.value for check in report.checks}
 
 
-@pytest.mark.parametrize("ready", [0.0, 0.3, 1.7, 12.0, 29.9, 3000.0])
+@pytest.mark.parametrize("ready", [0.0, 0.3, 1.7, 12.0, 29.9, 600.0])
 def test_what_becomes_ready_is_seen_within_half_a_second(ready: float) -> None:
     report = wait(Policy(timeout=3600), one=healthy_from(ready))
     assert report.ok
