@@ -99,8 +99,8 @@ options:
       checks:
         description:
           - What else must be healthy before a new container counts as ready, beside Docker's own health check.
-          - Checks as in M(keelson.ops.health_wait), tried on this host. C({address}) is replaced by the address of
-            the container, C({container}) by its name.
+          - Checks of the kinds C(http) and C(tcp) as in M(keelson.ops.health_wait), without credentials, tried on this
+            host. C({address}) is replaced by the address of the container, C({container}) by its name.
         type: list
         elements: dict
         default: []

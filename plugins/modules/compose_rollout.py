@@ -92,28 +92,24 @@ options:
     description:
       - Seconds that a new container has to become healthy, or, without a health check, to run for O(stable_for).
       - A container that exits, runs out of memory, becomes unhealthy or restarts over and over fails at once.
+      - Default is 120. As with the other times, a rollback takes the value that the release was deployed with.
     type: float
-    default: 120
   stable_for:
-    description: Seconds that a container without a health check must run to count as healthy.
+    description: Seconds that a container without a health check must run to count as healthy. Default is 3.
     type: float
-    default: 3
   drain_delay:
-    description: Seconds that the new containers are healthy before requests are moved; what a proxy needs to notice.
+    description: Seconds that new containers are healthy before they get requests, for a proxy to notice. Default is 0.
     type: float
-    default: 0
   drain_timeout:
     description:
       - How long to wait, once new connections to the old containers are refused, until they have no request under way.
-      - After that they get their stop signal and their own C(stop_grace_period).
+      - After that they get their stop signal and their own C(stop_grace_period). Default is 30.
     type: float
-    default: 30
   watch:
     description:
       - Seconds that the new containers serve while the old ones are kept running without requests.
-      - When a new one fails or restarts in that time, the requests go back to the old ones at once.
+      - When a new one fails or restarts in that time, the requests go back to the old ones at once. Default is 0.
     type: float
-    default: 0
   probe:
     description: A URL that is asked ten times a second during the deployment, to measure what its users see.
     type: str
@@ -215,11 +211,6 @@ rolled_back:
   description: Whether what had been changed was put back as it was.
   returned: when the deployment failed after it had begun
   type: bool
-warnings:
-  description: What could not be done as well as it should be.
-  returned: always
-  type: list
-  elements: str
 resumed_after:
   description: The last step of the run before, when that was killed.
   returned: when it was
@@ -275,11 +266,11 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "version": {"type": "str"},
         "release": {"type": "str", "default": "previous"},
         "pull": {"type": "str", "choices": ["missing", "always", "never"], "default": "missing"},
-        "wait_timeout": {"type": "float", "default": 120},
-        "stable_for": {"type": "float", "default": 3},
-        "drain_delay": {"type": "float", "default": 0},
-        "drain_timeout": {"type": "float", "default": 30},
-        "watch": {"type": "float", "default": 0},
+        "wait_timeout": {"type": "float"},
+        "stable_for": {"type": "float"},
+        "drain_delay": {"type": "float"},
+        "drain_timeout": {"type": "float"},
+        "watch": {"type": "float"},
         "hooks": {"type": "dict", "options": moments},
         "probe": {"type": "str"},
         "keep_releases": {"type": "int", "default": 5},

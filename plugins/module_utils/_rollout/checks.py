@@ -18,6 +18,8 @@ from .._health.waiter import probe_once, wait_for
 from .runtime import Container
 
 Checks = Sequence[Mapping[str, Any]]
+KINDS = frozenset(("http", "tcp"))
+CREDENTIALS = frozenset(("headers", "username", "password", "body"))
 
 
 class Checker(Protocol):
@@ -56,7 +58,18 @@ class HealthChecker:
 
 
 def validate(checks: Checks) -> None:
-    """Raises OpsError for checks that make no sense, before anything is touched."""
+    """Raises OpsError for checks that make no sense, before anything is touched.
+
+    Only kinds and options without credentials: Ansible knows secrets only of options that are declared one by one.
+    """
+    for check in checks:
+        wrong = set(check) - KINDS - {"name", "timeout", "interval", "probe_timeout", "successes", "stable_for"}
+        wrong |= {f"http.{key}" for key in check.get("http") or {} if key in CREDENTIALS}
+        if wrong:
+            raise OpsError(
+                f"service_settings.checks: {', '.join(sorted(wrong))} cannot be used here; a check is http or tcp, "
+                "without credentials. Use health_wait after the deployment for others"
+            )
     if checks:
         sample = addressed(checks, Container("", "container", "", 1, "", "", "running", address="127.0.0.1"))
         parse_checks(sample, parse_policy({}, len(sample)), "service_settings.checks")

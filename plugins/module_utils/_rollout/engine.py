@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -25,6 +26,7 @@ LABEL = "com.docker.compose."
 DEFAULT_GRACE = 10.0
 HTTP_SECONDS = 120
 GONE = (404, 409)
+ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
 class DockerEngine:
@@ -142,6 +144,10 @@ def read_container(attrs: dict[str, Any]) -> Container:
         started=timestamp(state.get("StartedAt") or ""),
         stop_timeout=attrs["Config"].get("StopTimeout"),
         pid=int(state.get("Pid") or 0),
+        anonymous_volumes=any(
+            mount.get("Type") == "volume" and ANONYMOUS.fullmatch(mount.get("Name") or "")
+            for mount in attrs.get("Mounts") or ()
+        ),
         address=next((net["IPAddress"] for net in networks.values() if net.get("IPAddress")), ""),
     )
 

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .._core.errors import OpsError
 
 STATE_ROOT = Path("/var/lib/keelson/releases")
+
+
+TIMES = {"wait_timeout": 120.0, "stable_for": 3.0, "drain_delay": 0.0, "drain_timeout": 30.0, "watch": 0.0}
+"""Options in seconds that a release remembers, and what they are when neither it nor the user says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class ServiceSetting:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One rollout. Paths are absolute; times are seconds."""
+    """One rollout. Paths are absolute; times are seconds; ``given`` names the times that the user chose."""
 
     state: str
     project: str
@@ -54,6 +58,16 @@ class Options:
     release_directory: Path
     audit_log: Path
     metrics_directory: Path | None
+    given: frozenset[str] = frozenset()
+
+    def times(self) -> dict[str, float]:
+        """The times to remember with a release."""
+        return {name: float(getattr(self, name)) for name in TIMES}
+
+    def remembering(self, times: Mapping[str, float]) -> Options:
+        """These options with the times of a release where the user chose none."""
+        known = {name: value for name, value in times.items() if name in TIMES and name not in self.given}
+        return replace(self, **known)  # type: ignore[arg-type]
 
     def setting(self, service: str) -> ServiceSetting:
         return self.settings.get(service, ServiceSetting())
@@ -71,6 +85,7 @@ def release_directory_of(project: str, chosen: str | None) -> Path:
 def options_from(params: Mapping[str, Any]) -> Options:
     """Options from a module's parameters. Raises OpsError naming the option that makes no sense."""
     directory = Path(params["project_directory"] or f"/opt/{params['project']}")
+    times = {name: default if params[name] is None else float(params[name]) for name, default in TIMES.items()}
     options = Options(
         state=params["state"],
         project=params["project"],
@@ -83,11 +98,8 @@ def options_from(params: Mapping[str, Any]) -> Options:
         version=params["version"] or None,
         release=params["release"],
         pull=params["pull"],
-        wait_timeout=params["wait_timeout"],
-        stable_for=params["stable_for"],
-        drain_delay=params["drain_delay"],
-        drain_timeout=params["drain_timeout"],
-        watch=params["watch"],
+        **times,
+        given=frozenset(name for name in TIMES if params[name] is not None),
         hooks={moment: tuple(lines) for moment, lines in (params["hooks"] or {}).items() if lines},
         probe=params["probe"] or None,
         keep_releases=params["keep_releases"],
@@ -127,7 +139,7 @@ def without_none(value: Any) -> Any:
 def _refuse_nonsense(options: Options) -> None:
     if options.keep_releases < 1:
         raise OpsError("keep_releases must be at least 1: the running release is kept")
-    for name in ("wait_timeout", "stable_for", "drain_delay", "drain_timeout", "watch", "lock_timeout"):
+    for name in (*TIMES, "lock_timeout"):
         if getattr(options, name) < 0:
             raise OpsError(f"{name} must not be negative")
     for service, setting in options.settings.items():

@@ -21,7 +21,8 @@ def make_release(
     *,
     version: str | None,
     finished: float,
-    seconds: float,
+    times: Mapping[str, float],
+    strategies: Mapping[str, str],
 ) -> Release:
     """The release that runs now: the target's services, and the others as the current release has them.
 
@@ -44,8 +45,9 @@ def make_release(
             replicas=service.replicas,
             containers=own,
             once=service.once,
+            strategy=strategies.get(name, ""),
         )
-    return Release(number, version, finished, seconds, target.restored, records)
+    return Release(number, version, finished, 0.0, target.restored, records, times)
 
 
 def resolved_to_keep(target: Target, former: Mapping[str, Any] | None) -> dict[str, Any]:

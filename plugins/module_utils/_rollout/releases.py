@@ -29,11 +29,15 @@ class ServiceRecord:
     replicas: int
     containers: tuple[str, ...]
     once: bool = False
+    strategy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One successful rollout. ``finished`` is seconds since the epoch; ``restored`` the release it went back to."""
+    """One successful rollout. ``finished`` is seconds since the epoch; ``restored`` the release it went back to.
+
+    ``times`` are the options in seconds that it was deployed with, for a rollback to it.
+    """
 
     number: int
     version: str | None
@@ -41,6 +45,7 @@ class Release:
     seconds: float
     restored: int | None = None
     services: Mapping[str, ServiceRecord] = field(default_factory=dict)
+    times: Mapping[str, float] = field(default_factory=dict)
 
     def digests(self) -> dict[str, str]:
         """Which contents each recorded container was given."""

@@ -21,7 +21,7 @@ from .record import make_release, resolved_to_keep
 from .releases import Release, ReleaseStore, choose_release
 from .runtime import Container, Image
 from .steps import Care, ServiceRollout, StepFailedError, Tools
-from .strategy import ONCE
+from .strategy import ONCE, RECREATE
 from .target import Target, Targets
 
 
@@ -50,7 +50,7 @@ class Rollout:
         target = self._target(write=False)
         containers = self._engine.containers(self._options.project)
         plans = self._decide(target, containers)
-        changed = any(plan.changes for plan in plans) or self._unrecorded(target, containers) is not None
+        changed = any(plan.changes for plan in plans) or self._unrecorded(target, containers, plans) is not None
         return self._result(target, plans, containers, changed=changed, release=self._store.current())
 
     def run(self) -> dict[str, object]:
@@ -77,7 +77,7 @@ class Rollout:
         with Probe(self._options.probe if changed else None) as probe:
             self._carry_out(target, plans, resumed=interrupted is not None, probe=probe)
         seconds = self._clock.monotonic() - began
-        release, recorded = self._record(target, seconds, changed)
+        release, recorded = self._record(target, plans, seconds, changed=changed)
         self._report_success(release, plans, seconds, changed=changed or recorded)
         if changed:
             self._tools.hooks.run(POST_DEPLOY, release=str(release.number))
@@ -102,6 +102,7 @@ class Rollout:
     def _target(self, *, write: bool) -> Target:
         if self._options.state == "rolled_back":
             release = choose_release(self._store.all(), self._options.release)
+            self._options = self._options.remembering(release.times)
             target = self._targets.from_release(release, self._options.services, write=write)
         else:
             target = self._targets.from_files(write=write)
@@ -117,13 +118,16 @@ class Rollout:
             service = target.project.services[name]
             own = tuple(c for c in containers if c.service == name)
             observed = Observed(own, target.images[service.image], digests, now, self._options.stable_for)
-            plans.append(decide(service, self._options.setting(name), observed))
-            if plans[-1].action == "recreate":
+            setting = self._options.setting(name)
+            if setting.strategy is None and target.strategies.get(name) == RECREATE:
+                setting = replace(setting, strategy=RECREATE)
+            plans.append(decide(service, setting, observed))
+            if plans[-1].action == "recreate" and any(container.anonymous_volumes for container in own):
                 self._refuse_to_drag_along(target, name, containers)
         return plans
 
     def _refuse_to_drag_along(self, target: Target, service: str, containers: Iterable[Container]) -> None:
-        """Compose recreates dependencies that differ together with a service; those outside of services must stay."""
+        """Compose recreates dependencies that differ with a service; those outside of services must stay."""
         outside = dependencies(target.project, service) - set(target.services)
         for container in containers:
             if container.service not in outside:
@@ -210,7 +214,9 @@ class Rollout:
             records[name] = replace(records[name], containers=own, content_digest=digest)
         return replace(current, services=records)
 
-    def _unrecorded(self, target: Target, containers: Sequence[Container]) -> Release | None:
+    def _unrecorded(
+        self, target: Target, containers: Sequence[Container], plans: Iterable[ServicePlan]
+    ) -> Release | None:
         """The release to record; None when the current one already says all of it."""
         options = self._options
         current = self._store.current()
@@ -221,16 +227,26 @@ class Rollout:
         version = options.version or (current.version if current and options.state == "deployed" else None)
         if target.restored is not None:
             version = next(r.version for r in self._store.all() if r.number == target.restored)
-        finished = self._clock.now().timestamp()
-        release = make_release(target, containers, images, current, version=version, finished=finished, seconds=0.0)
+        release = make_release(
+            target,
+            containers,
+            images,
+            current,
+            version=version,
+            finished=self._clock.now().timestamp(),
+            times=options.times(),
+            strategies={plan.service: plan.strategy.name for plan in plans},
+        )
         if current is None or not release.same_as(current) or release.version != current.version:
             return release
         return None
 
-    def _record(self, target: Target, seconds: float, changed: bool) -> tuple[Release, bool]:
+    def _record(
+        self, target: Target, plans: Sequence[ServicePlan], seconds: float, *, changed: bool
+    ) -> tuple[Release, bool]:
         containers = self._engine.containers(self._options.project)
         current = self._store.current()
-        release = self._unrecorded(target, containers)
+        release = self._unrecorded(target, containers, plans)
         if release is None:
             if current is None:
                 raise AssertionError("what is recorded already is the current release")

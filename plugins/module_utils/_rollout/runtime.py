@@ -31,6 +31,7 @@ class Container:
     stop_timeout: float | None = None
     pid: int = 0
     address: str = ""
+    anonymous_volumes: bool = False
 
     @property
     def running(self) -> bool:

@@ -112,15 +112,39 @@ class ServiceRollout:
     def _recreate(self) -> None:
         self._migrate()
         self._remove(self._plan.discard, "discard")
+        touched = False
         try:
             self._tools.hooks.run(PRE_SWITCH, service=self._plan.service)
-            with self._step("recreate"):
-                self._up(self._plan.replicas, recreate=True)
+            if self._project.services[self._plan.service].container_name is None and not self._inherits():
+                with self._step("create"):
+                    self._create(len(self._plan.stop) + self._plan.replicas, recreate=False)
+            touched = True
+            self._exchange()
             self._settle(self._own())
             self._tools.hooks.run(POST_SWITCH, service=self._plan.service)
             self._watch(self._own())
         except OpsError as failure:
-            raise self._failed(failure, touched=True) from None
+            failed = self._failed(failure, touched=touched)
+            if not touched:
+                self._take_back(served=False)
+            raise failed from None
+
+    def _exchange(self) -> None:
+        """Stop the old containers and start the new ones.
+
+        Compose itself does it only where it has to hand anonymous volumes on: it also replaces the containers of
+        dependencies that differ, such as a migration that must not run again.
+        """
+        if self._inherits():
+            with self._step("recreate"):
+                self._up(self._plan.replicas, recreate=True)
+            return
+        self._traffic.stop(self._plan.stop)
+        with self._step("start", containers=self._plan.replicas):
+            self._up(self._plan.replicas, recreate=False)
+
+    def _inherits(self) -> bool:
+        return any(container.anonymous_volumes for container in self._plan.stop)
 
     def _roll(self) -> None:
         plan = self._plan
@@ -207,13 +231,17 @@ class ServiceRollout:
                 self._engine.remove(container.id)
 
     def _up(self, count: int, *, recreate: bool) -> None:
+        if recreate or len(self._own()) < count:
+            self._create(count, recreate=recreate)
+        self._compose.start(self._plan.service, count)
+
+    def _create(self, count: int, *, recreate: bool) -> None:
         service = self._plan.service
         counts = dict.fromkeys(dependencies(self._project, service), 0)
         for container in self._engine.containers(self._project.name):
             if container.service in counts:
                 counts[container.service] += 1
         self._compose.create(service, {**counts, service: count}, recreate=recreate)
-        self._compose.start(service, count)
 
     def _own(self) -> tuple[Container, ...]:
         return tuple(c for c in self._engine.containers(self._project.name) if c.service == self._plan.service)

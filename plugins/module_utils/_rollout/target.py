@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,17 @@ from .runtime import ComposeCli, Engine
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The project, those of its services to deploy in order, the ids of their images (None: to be pulled), the CLI."""
+    """The project, those of its services to deploy in order, the ids of their images (None: to be pulled), the CLI.
+
+    ``strategies`` are those that a release to restore was deployed with.
+    """
 
     project: Project
     services: tuple[str, ...]
     images: Mapping[str, str | None]
     compose: ComposeCli
     restored: int | None = None
+    strategies: Mapping[str, str] = field(default_factory=dict)
 
 
 class Targets:
@@ -77,7 +81,8 @@ class Targets:
         wanted = in_order(project, services)
         wanted = tuple(n for n in wanted if n in release.services and not project.services[n].once)
         images = resolve_images(self._engine, project, wanted, pull="missing", write=write)
-        return Target(project, wanted, images, self._compose_for(path), release.number)
+        strategies = {name: release.services[name].strategy for name in wanted}
+        return Target(project, wanted, images, self._compose_for(path), release.number, strategies)
 
     def _read(self, resolved: Mapping[str, Any], replicas: Mapping[str, int | None]) -> Project:
         contents = contents_of(resolved, self._options.files)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.checks import validate
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.compose import create_arguments, start_arguments
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.disclosure import masked, secrets_of
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import split_reference, timestamp
@@ -138,3 +139,11 @@ def test_secrets_are_masked_wherever_they_are() -> None:
     found = secrets_of({"services": {"s": {"environment": environment}}}, ["file-secret\n"])
     assert set(found) == {"pa$word", "topsecret", "file-secret"}
     assert masked({"log": ["x topsecret"], "n": 1}, found) == {"log": ["x ********"], "n": 1}
+
+
+def test_checks_are_refused_before_anything_happens() -> None:
+    validate([{"http": {"url": "http://{address}:8000/"}}, {"tcp": {"host": "{address}", "port": 80}}])
+    with pytest.raises(OpsError, match=r"http\.password cannot be used here"):
+        validate([{"http": {"url": "http://{address}/", "password": "x"}}])
+    with pytest.raises(OpsError, match="postgres cannot be used here"):
+        validate([{"postgres": {"host": "h"}}])

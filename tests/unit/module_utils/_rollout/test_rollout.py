@@ -230,3 +230,17 @@ def test_failed_resumption_takes_back_what_the_killed_run_had_done(tmp_path: Pat
         rollout(world, tmp_path).run()
     assert running(world, "db") == ["sha256:db1"]
     assert running(world) == ["sha256:web1"] * 2
+
+
+def test_a_rollback_is_done_as_carefully_as_the_release_was(tmp_path: Path) -> None:
+    world = World(files("v1"), images())
+    recreate = [{"name": "web", "strategy": "recreate"}]
+    rollout(world, tmp_path, drain_delay=7.0, service_settings=recreate).run()
+    world.files = files("v2")
+    rollout(world, tmp_path).run()
+    back = rollout(world, tmp_path, state="rolled_back")
+    assert [plan["strategy"] for plan in back.preview()["plan"] if plan["service"] == "web"] == ["recreate"]
+    assert back._options.drain_delay == 7.0
+    chosen = rollout(world, tmp_path, state="rolled_back", drain_delay=1.0)
+    chosen.preview()
+    assert chosen._options.drain_delay == 1.0
