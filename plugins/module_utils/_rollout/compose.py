@@ -40,6 +40,12 @@ def base_arguments(
     return tuple(arguments)
 
 
+def profiles_of(resolved: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every profile of a resolved project; without them its services would count as disabled."""
+    services = (resolved.get("services") or {}).values()
+    return tuple(sorted({profile for spec in services for profile in spec.get("profiles") or ()}))
+
+
 def create_arguments(service: str, counts: Mapping[str, int], recreate: bool) -> tuple[str, ...]:
     """``create`` for one service: nothing is pulled, built or started, and no other service changes.
 
@@ -96,7 +102,7 @@ class Compose:
         It is asked about the resolved project: on the files themselves ``config --hash`` (seen with 2.26) leaves
         env_file unresolved and prints a hash that no container ever gets.
         """
-        base = base_arguments(self._project, self._directory, ("-",), (), ())
+        base = base_arguments(self._project, self._directory, ("-",), (), profiles_of(resolved))
         command = Command((*base, "config", "--hash", "*"), stdin=json.dumps(resolved).encode())
         lines = self._runner.run(command, timeout=CONFIG_SECONDS).stdout.splitlines()
         return {name: value for name, _unused, value in (line.strip().partition(" ") for line in lines) if value}

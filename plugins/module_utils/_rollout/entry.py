@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .._core.clock import Clock, SystemClock
 from .._core.command import SubprocessRunner
@@ -16,7 +17,7 @@ from .._core.errors import OpsError
 from .._core.jsonlines import JsonLines
 from .._core.lock import file_lock
 from .checks import HealthChecker, validate
-from .compose import Compose
+from .compose import Compose, profiles_of
 from .engine import DockerEngine
 from .gate import NetworkGate
 from .hooks import CommandHooks, check_hooks
@@ -47,8 +48,8 @@ def run_rollout(options: Options, *, check: bool) -> dict[str, object]:
         profiles=options.profiles,
     )
 
-    def restored(path: Path) -> Compose:
-        return Compose(runner, options.project, options.directory, (path,))
+    def restored(path: Path, resolved: Mapping[str, Any]) -> Compose:
+        return Compose(runner, options.project, options.directory, (path,), profiles=profiles_of(resolved))
 
     engine = DockerEngine()
     trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock)
@@ -71,7 +72,8 @@ def run_rollout(options: Options, *, check: bool) -> dict[str, object]:
 
 @contextmanager
 def _alone(options: Options, clock: Clock) -> Iterator[None]:
-    purpose = f"{options.state} of project {options.project}" + (f" {options.version}" if options.version else "")
+    what = "deployment" if options.state == "deployed" else "rollback"
+    purpose = f"{what} of project {options.project}" + (f" {options.version}" if options.version else "")
     lock = options.release_directory / "lock"
     options.release_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with file_lock(lock, purpose=purpose, timeout=options.lock_timeout, clock=clock):

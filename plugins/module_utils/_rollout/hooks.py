@@ -30,6 +30,13 @@ class Hooks(Protocol):
         """Run the commands of one moment. Raises OpsError naming the command that failed."""
 
 
+class NoHooks:
+    """Nothing is called."""
+
+    def run(self, moment: str, **facts: str) -> None:
+        """Do nothing."""
+
+
 class CommandHooks:
     """Commands on this host, in the project's directory, told the facts by their environment."""
 

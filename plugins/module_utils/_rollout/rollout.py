@@ -12,7 +12,7 @@ from dataclasses import replace
 from .._core.errors import OpsError
 from . import disclosure, recording
 from .content import secret_files
-from .hooks import ON_FAILURE, POST_DEPLOY, PRE_DEPLOY
+from .hooks import ON_FAILURE, POST_DEPLOY, PRE_DEPLOY, NoHooks
 from .options import Options
 from .plan import Observed, ServicePlan, decide
 from .probe import Probe
@@ -141,11 +141,16 @@ class Rollout:
                     service=service,
                 )
 
-    def _apply(self, target: Target, plans: Iterable[ServicePlan], touched: list[str]) -> None:
+    def _apply(
+        self, target: Target, plans: Iterable[ServicePlan], touched: list[str], *, automatic: bool = False
+    ) -> None:
+        """Carry out the plans; an ``automatic`` way back depends on nothing that the user made for the new release."""
+        tools = replace(self._tools, hooks=NoHooks()) if automatic else self._tools
         for plan in plans:
             care = self._care(plan.service, restoring=target.restored is not None)
+            care = replace(care, watch=0.0, checks=()) if automatic else care
             try:
-                ServiceRollout(target.project, plan, care, compose=target.compose, tools=self._tools).apply()
+                ServiceRollout(target.project, plan, care, compose=target.compose, tools=tools).apply()
             except StepFailedError as failure:
                 if failure.touched:
                     touched.append(plan.service)
@@ -198,7 +203,7 @@ class Rollout:
         try:
             target = self._targets.from_release(current, names, write=True)
             plans = self._decide(target, self._engine.containers(self._options.project))
-            self._apply(target, plans, [])
+            self._apply(target, plans, [], automatic=True)
             self._store.save(self._as_running(target, current), self._store.resolved(current.number))
         except OpsError as error:
             return False, f"going back to release {current.number} failed too: {error.message}"

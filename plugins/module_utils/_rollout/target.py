@@ -44,7 +44,7 @@ class Targets:
         self,
         options: Options,
         compose: ComposeCli,
-        compose_for: Callable[[Path], ComposeCli],
+        compose_for: Callable[[Path, Mapping[str, Any]], ComposeCli],
         engine: Engine,
         store: ReleaseStore,
     ) -> None:
@@ -82,7 +82,7 @@ class Targets:
         wanted = tuple(n for n in wanted if n in release.services and not project.services[n].once)
         images = resolve_images(self._engine, project, wanted, pull="missing", write=write)
         strategies = {name: release.services[name].strategy for name in wanted}
-        return Target(project, wanted, images, self._compose_for(path), release.number, strategies)
+        return Target(project, wanted, images, self._compose_for(path, resolved), release.number, strategies)
 
     def _read(self, resolved: Mapping[str, Any], replicas: Mapping[str, int | None]) -> Project:
         contents = contents_of(resolved, self._options.files)

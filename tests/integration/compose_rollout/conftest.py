@@ -143,7 +143,14 @@ class Project:
     def state(self) -> str:
         return f"/var/lib/keelson/releases/{self.name}"
 
-    def compose(self, version: str = "v1", *, services: dict[str, Any] | None = None, **web: Any) -> None:
+    def compose(
+        self,
+        version: str = "v1",
+        *,
+        services: dict[str, Any] | None = None,
+        secret_files: dict[str, Any] | None = None,
+        **web: Any,
+    ) -> None:
         """Write the Compose file: web with two replicas, and whatever else is asked for."""
         check = "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')"
         definition = {
@@ -162,6 +169,8 @@ class Project:
         }  # fmt: skip
         wanted = {key: value for key, value in definition.items() if value is not None}
         document = {"services": {"web": wanted, **(services or {})}, "volumes": {"data": {}}}
+        if secret_files:
+            document["secrets"] = secret_files
         self.host.write(f"/opt/{self.name}/compose.yaml", yaml.safe_dump(document))
 
     def deploy(self, *flags: str, **arguments: Any) -> Outcome:

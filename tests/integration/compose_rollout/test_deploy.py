@@ -73,7 +73,7 @@ def test_new_version_replaces_the_old_one_without_losing_a_request(project: Proj
 def test_a_moved_tag_and_a_changed_secret_are_seen(project: Project) -> None:
     project.host.sh("docker tag application:v1 moving:latest")
     project.host.write(f"/opt/{project.name}/secret.txt", "first-secret")
-    project.compose(image="moving:latest", volumes=["/usr:/usr:ro", "./secret.txt:/secret:ro"])
+    project.compose(image="moving:latest", secrets=["token"], secret_files={"token": {"file": "./secret.txt"}})
     assert project.deploy().rc == 0
     project.host.sh("docker tag application:v2 moving:latest")
     preview = project.deploy("--check", "--diff")
@@ -81,6 +81,13 @@ def test_a_moved_tag_and_a_changed_secret_are_seen(project: Project) -> None:
     moved = project.deploy()
     assert moved.rc == 0, moved.text
     assert "is now" in moved.result["plan"][0]["reasons"][0]
+    assert project.deploy().result["changed"] is False
+    project.host.write(f"/opt/{project.name}/secret.txt", "second-secret")
+    changed = project.deploy()
+    assert "contents of its secrets" in changed.result["plan"][0]["reasons"][0], changed.text
+    reader = f"docker exec {min(project.host.ids())} cat /run/secrets/token"
+    assert project.host.sh(reader) == "second-secret"
+    assert "second-secret" not in project.host.sh(f"cat {project.state}/*.json /var/log/keelson/rollout.jsonl")
     assert project.deploy().result["changed"] is False
 
 

@@ -110,7 +110,7 @@ def test_the_second_of_two_names_the_holder_or_waits(project: Project, until: Un
     until(lambda: len(project.host.containers()) == 2, "the first deployment at work")
     refused = project.deploy(version="two", lock_timeout=0)
     assert refused.rc != 0
-    assert f"held by deployed of project {project.name} one" in refused.result["msg"], refused.text
+    assert f"held by deployment of project {project.name} one" in refused.result["msg"], refused.text
     waited = project.deploy(version="one", lock_timeout=120)
     assert waited.rc == 0, waited.text
     assert waited.result["changed"] is False

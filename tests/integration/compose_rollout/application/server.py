@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 VERSION = Path("/application/version").read_text(encoding="utf-8").strip()
+SICK_AFTER = float(os.environ.get("APP_SICK_AFTER", "inf"))
+BEGAN = time.monotonic()
 TOKEN = os.environ.get("APP_TOKEN", "")
 
 
@@ -21,7 +23,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/health":
-            self._answer(503 if VERSION == "bad" else 200)
+            self._answer(503 if VERSION == "bad" or time.monotonic() - BEGAN > SICK_AFTER else 200)
             return
         time.sleep(float(os.environ.get("APP_SECONDS", "0.05")))
         self._answer(200)
@@ -53,6 +55,9 @@ if VERSION == "crash":
     raise SystemExit(3)
 time.sleep(float(os.environ.get("APP_BOOT", "0.5")))
 server = Server(("", 8000), Handler)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+if "APP_IGNORE_TERM" in os.environ:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+else:
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 server.serve_forever()
 server.server_close()

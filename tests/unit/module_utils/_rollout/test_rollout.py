@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.compose import profiles_of
 
 from tests.unit.module_utils._rollout.world import KilledError, World, files, images, rollout
 
@@ -244,3 +245,18 @@ def test_a_rollback_is_done_as_carefully_as_the_release_was(tmp_path: Path) -> N
     chosen = rollout(world, tmp_path, state="rolled_back", drain_delay=1.0)
     chosen.preview()
     assert chosen._options.drain_delay == 1.0
+
+
+def test_the_way_back_does_not_depend_on_hooks_and_checks_for_the_new_release(tmp_path: Path) -> None:
+    world = deployed(tmp_path)
+    world.images["db:2"] = "sha256:db2"
+    world.files["services"]["db"]["image"] = "db:2"
+    world.hooks.broken = {"post_switch"}
+    setting = {"name": "db", "checks": [{"fails_for": "sha256:db1"}]}
+    with pytest.raises(OpsError, match="db went back to release 1"):
+        rollout(world, tmp_path, service_settings=[setting]).run()
+    assert running(world, "db") == ["sha256:db1"]
+
+
+def test_services_of_profiles_stay_enabled_in_a_resolved_project() -> None:
+    assert profiles_of({"services": {"a": {"profiles": ["x", "y"]}, "b": {"profiles": ["x"]}, "c": {}}}) == ("x", "y")

@@ -255,7 +255,7 @@ def rollout(world: World, directory: Path, **params: Any) -> Rollout:
     chosen = options(directory, **params)
     chosen.release_directory.mkdir(exist_ok=True)
     store = ReleaseStore(chosen.release_directory)
-    targets = Targets(chosen, WorldCompose(world, world.files), lambda path: WorldCompose(world, path), world, store)
+    targets = Targets(chosen, WorldCompose(world, world.files), lambda path, _: WorldCompose(world, path), world, store)
     trail = Trail(JsonLines(chosen.release_directory / "journal.jsonl"), world)
     tools = Tools(engine=world, gate=world, checker=world, hooks=world.hooks, clock=world, trail=trail)
     return Rollout(chosen, targets=targets, store=store, tools=tools)
