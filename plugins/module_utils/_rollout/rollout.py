@@ -229,7 +229,7 @@ class Rollout:
         for name in target.services:
             reference = target.project.services[name].image
             images[reference] = self._engine.image(reference) or Image(target.images[reference] or "")
-        version = options.version or (current.version if current and options.state == "deployed" else None)
+        version = options.version
         if target.restored is not None:
             version = next(r.version for r in self._store.all() if r.number == target.restored)
         release = make_release(
@@ -242,9 +242,9 @@ class Rollout:
             times=options.times(),
             strategies={plan.service: plan.strategy.name for plan in plans},
         )
-        if current is None or not release.same_as(current) or release.version != current.version:
+        if current is None or not release.same_as(current):
             return release
-        return None
+        return None if version in (None, current.version) else release
 
     def _record(
         self, target: Target, plans: Sequence[ServicePlan], seconds: float, *, changed: bool

@@ -260,3 +260,13 @@ def test_the_way_back_does_not_depend_on_hooks_and_checks_for_the_new_release(tm
 
 def test_services_of_profiles_stay_enabled_in_a_resolved_project() -> None:
     assert profiles_of({"services": {"a": {"profiles": ["x", "y"]}, "b": {"profiles": ["x"]}, "c": {}}}) == ("x", "y")
+
+
+def test_a_version_belongs_to_what_was_deployed_with_it(tmp_path: Path) -> None:
+    world = World(files("v1"), images())
+    assert rollout(world, tmp_path, version="1.0").run()["version"] == "1.0"
+    assert rollout(world, tmp_path).run()["version"] == "1.0"
+    renamed = rollout(world, tmp_path, version="1.1").run()
+    assert (renamed["changed"], renamed["version"], renamed["release"]) == (True, "1.1", 2)
+    world.files = files("v2")
+    assert rollout(world, tmp_path).run()["version"] is None
