@@ -90,7 +90,7 @@ def compose_plan(
 
 
 def _yaml(definition: Mapping[str, object]) -> str:
-    # A default that several services share would be written once and referred to by anchors, which nobody likes to read.
+    # A default that several services share would be written once with anchors, which nobody likes to read.
     text = yaml.dump(_plain(definition), Dumper=_WithoutAnchors, sort_keys=False, allow_unicode=True, width=120)
     return f"# Managed by Ansible (keelson.ops.compose_app)\n{text}"
 
