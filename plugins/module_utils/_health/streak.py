@@ -12,7 +12,7 @@ from .spec import Demand
 
 SHORTEST_PAUSE = 0.1
 GROWTH = 2.0
-JITTER = 0.1
+JITTER = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,12 @@ class Streak:
         """Seconds until the next attempt; ``jitter`` in [0, 1) only ever shortens it.
 
         Failures back off from a tenth of a second up to the interval, and start over when the target begins to
-        answer. A streak that lacks successes goes on quickly; one that lacks time ends exactly when that is over.
+        answer. Only pauses that still grow are jittered, which is enough to spread checks that began together. A
+        streak that lacks successes goes on quickly; one that lacks time ends exactly when that is over.
         """
         if self.successes:
             if self.successes < demand.successes:
                 return min(demand.interval, SHORTEST_PAUSE)
             return max(SHORTEST_PAUSE / 100, min(demand.interval, self.since + demand.stable_for - at))
-        exponent = min(self.misses - 1, 64) if self.misses else 0
-        return min(demand.interval, SHORTEST_PAUSE * GROWTH**exponent) * (1 - JITTER * jitter)
+        grown = SHORTEST_PAUSE * GROWTH ** min(max(self.misses - 1, 0), 64)
+        return demand.interval if grown >= demand.interval else grown * (1 - JITTER * jitter)

@@ -27,7 +27,7 @@ from .story import Story
 
 CONCURRENT_ATTEMPTS = 256
 LAST_MOMENT = 0.001
-TICK = 0.05
+TICK = 0.1
 
 
 def wait_for(checks: Sequence[Check], policy: Policy, clock: Clock, probes: Probes) -> WaitReport:

@@ -61,10 +61,11 @@ def test_a_target_that_begins_to_answer_is_asked_quickly_again() -> None:
     assert far.after(BAD, 21).pause(demand(interval=10), 21, 0.0) == pytest.approx(0.1)
 
 
-def test_jitter_only_shortens_a_pause() -> None:
-    streak = after(*[GONE] * 50)
-    assert streak.pause(demand(), 0, 0.0) == 0.5
-    assert 0.4 <= streak.pause(demand(), 0, 0.999) < 0.5
+def test_jitter_spreads_the_growing_pauses_and_never_lengthens_one() -> None:
+    early, late = after(GONE, GONE), after(*[GONE] * 50)
+    assert early.pause(demand(), 0, 0.0) == pytest.approx(0.2)
+    assert early.pause(demand(), 0, 0.5) == pytest.approx(0.15)
+    assert late.pause(demand(), 0, 0.0) == late.pause(demand(), 0, 0.9) == 0.5
 
 
 def test_a_very_long_wait_does_not_overflow() -> None:
