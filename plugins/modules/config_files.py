@@ -131,6 +131,9 @@ options:
     type: str
 notes:
   - Files are limited to 5 MiB each.
+  - O(files[].secret) is about what this module says. When Ansible itself fails to template an argument of the task, its
+    message may quote the value; C(no_log) on the task hides that, and everything else.
+  - A run that is interrupted after the files were replaced loses its notifications, as with every module.
   - SELinux contexts, ACLs and extended attributes are not managed.
   - Mount points (such as C(/etc/hosts) in a container) cannot be replaced.
 seealso:
