@@ -19,6 +19,8 @@ from .seed import BUCKET, ROOTS_FILE, s3_client
 from .topology import DOMAIN, LocalPorts
 
 SITE = f"shop.{DOMAIN}"
+APPLICATION_JOB = "shop"
+REPLICAS = 4
 PATIENCE_SECONDS = 90.0
 
 
@@ -103,15 +105,16 @@ def backup(ports: LocalPorts, secrets: Mapping[str, str]) -> str:
 
 
 def targets(ports: LocalPorts) -> str:
-    with urllib.request.urlopen(
-        f"http://127.0.0.1:{ports.prometheus}/api/v1/targets?state=active", timeout=10
-    ) as answer:
+    """Every target is up; of the application's port ranges, as many as there are replicas."""
+    url = f"http://127.0.0.1:{ports.prometheus}/api/v1/targets?state=active"
+    with urllib.request.urlopen(url, timeout=10) as answer:
         active = json.load(answer)["data"]["activeTargets"]
-    not_up = [
-        f"{target['scrapePool']} {target['scrapeUrl']}: {target['lastError']}"
-        for target in active
-        if target["health"] != "up"
-    ]
-    if not active or not_up:
+    replicas = [target for target in active if target["scrapePool"] == APPLICATION_JOB]
+    others = [target for target in active if target["scrapePool"] != APPLICATION_JOB]
+    not_up = [f"{target['scrapeUrl']}: {target['lastError']}" for target in others if target["health"] != "up"]
+    serving = sum(target["health"] == "up" for target in replicas)
+    if not others or not_up:
         raise CheckError("; ".join(not_up) or "no targets")
-    return f"{len(active)} of {len(active)}"
+    if replicas and serving < REPLICAS:
+        raise CheckError(f"{serving} of {REPLICAS} replicas of the application are up")
+    return f"{len(others)} exporters and {serving} replicas of the application"

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab.checks import https_get
+from lab.checks import CheckError, https_get
 from lab.paths import ROOT, SSH_KEY, fleet_state
 from lab.topology import Lab, LocalPorts
 
@@ -114,7 +114,7 @@ def eventually(ask: Callable[[], Answer], good: Callable[[Answer], bool], *, wit
         seen: object
         try:
             answer = ask()
-        except (OSError, AssertionError, ValueError, KeyError) as error:
+        except (OSError, AssertionError, CheckError, ValueError, KeyError) as error:
             seen = error
         else:
             if good(answer):
