@@ -25,6 +25,7 @@ _DESTINATION: dict[str, Any] = {
     "kms_key_id": {"type": "str", "no_log": False},
     "storage_class": {"type": "str"},
     "ca_bundle": {"type": "path"},
+    "max_attempts": {"type": "int"},
 }
 
 SHARED: dict[str, Any] = {

@@ -12,8 +12,6 @@ from typing import Any
 from .._core.errors import OpsError
 from .settings import S3Destination
 
-ATTEMPTS = 6
-
 
 def connect(settings: S3Destination) -> Any:
     """A client with retries and backoff. Raises OpsError when boto3 is missing or credentials are not as asked."""
@@ -23,7 +21,7 @@ def connect(settings: S3Destination) -> Any:
     except ImportError:
         raise OpsError("boto3 is missing (destination s3); install the package python3-boto3") from None
     options: dict[str, Any] = {
-        "retries": {"mode": "standard", "max_attempts": ATTEMPTS},
+        "retries": {"mode": "standard", "max_attempts": settings.max_attempts},
         "connect_timeout": 10,
         "read_timeout": 60,
         "max_pool_connections": 8,

@@ -71,6 +71,7 @@ class S3Destination:
     kms_key_id: str | None = None
     storage_class: str | None = None
     ca_bundle: str | None = None
+    max_attempts: int = 6
 
 
 @dataclass(frozen=True, slots=True)
