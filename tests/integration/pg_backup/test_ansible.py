@@ -33,7 +33,11 @@ def module(name: str, options: dict[str, Any], *flags: str) -> tuple[dict[str, A
     play.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local", *flags]
     command += ["-e", f"ansible_python_interpreter={sys.executable}", "-e", f"@{arguments}", str(play)]
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_CONFIG": os.devnull}
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+    }
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     arguments.unlink()
     text = done.stdout + done.stderr
