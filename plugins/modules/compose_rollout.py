@@ -285,7 +285,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     if not HAS_DOCKER:
         module.fail_json(msg=missing_required_lib("docker", reason="(package python3-docker)"))
-    run_module(module, lambda: run_rollout(options_from(module.params), check=module.check_mode))
+    run_module(module, lambda: run_rollout(options_from(module.params), check=module.check_mode, tell=module.warn))
 
 
 if __name__ == "__main__":

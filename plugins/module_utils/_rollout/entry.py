@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ from .trail import Trail
 POLL_SECONDS = 0.5
 
 
-def run_rollout(options: Options, *, check: bool) -> dict[str, object]:
-    """Deploy or roll back on this host and return the module's result. Raises OpsError."""
+def run_rollout(options: Options, *, check: bool, tell: Callable[[str], None]) -> dict[str, object]:
+    """Deploy or roll back on this host and return the module's result; ``tell`` gets warnings. Raises OpsError."""
     _check_paths(options)
     check_hooks(options.hooks)
     for setting in options.settings.values():
@@ -52,7 +52,7 @@ def run_rollout(options: Options, *, check: bool) -> dict[str, object]:
         return Compose(runner, options.project, options.directory, (path,), profiles=profiles_of(resolved))
 
     engine = DockerEngine()
-    trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock)
+    trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock, tell)
     store = ReleaseStore(options.release_directory)
     targets = Targets(options, compose, restored, engine, store)
     tools = Tools(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .._core.clock import Clock
@@ -16,11 +16,12 @@ from .._core.jsonlines import JsonLines
 class Trail:
     """Steps of a run. The journal exists only while a run is under way or after one was killed."""
 
-    def __init__(self, journal: JsonLines, clock: Clock) -> None:
+    def __init__(self, journal: JsonLines, clock: Clock, tell: Callable[[str], None]) -> None:
         self._journal = journal
         self._clock = clock
+        self._tell = tell
         self.steps: list[dict[str, object]] = []
-        self.warnings: list[str] = []
+        self._told: set[str] = set()
 
     def interrupted(self) -> dict[str, object] | None:
         """The last step of a run that was killed; None when the last run came to its end."""
@@ -44,8 +45,9 @@ class Trail:
 
     def warn(self, text: str) -> None:
         """Tell the user once."""
-        if text not in self.warnings:
-            self.warnings.append(text)
+        if text not in self._told:
+            self._told.add(text)
+            self._tell(text)
 
     def close(self) -> None:
         """The run came to its end, good or bad."""

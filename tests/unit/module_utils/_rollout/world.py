@@ -58,6 +58,7 @@ class World:
     die_at: int | None = None
     hooks: Calls = field(default_factory=Calls)
     runs: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     sick_at: float | None = None
     least_serving: dict[str, int] = field(default_factory=dict)
 
@@ -256,6 +257,6 @@ def rollout(world: World, directory: Path, **params: Any) -> Rollout:
     chosen.release_directory.mkdir(exist_ok=True)
     store = ReleaseStore(chosen.release_directory)
     targets = Targets(chosen, WorldCompose(world, world.files), lambda path, _: WorldCompose(world, path), world, store)
-    trail = Trail(JsonLines(chosen.release_directory / "journal.jsonl"), world)
+    trail = Trail(JsonLines(chosen.release_directory / "journal.jsonl"), world, world.told.append)
     tools = Tools(engine=world, gate=world, checker=world, hooks=world.hooks, clock=world, trail=trail)
     return Rollout(chosen, targets=targets, store=store, tools=tools)
