@@ -167,6 +167,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._core.clock import Sys
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import SubprocessRunner
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 from ansible_collections.keelson.ops.plugins.module_utils._edge import run_module
+from ansible_collections.keelson.ops.plugins.module_utils._health.kinds.http import harmless_values
 from ansible_collections.keelson.ops.plugins.module_utils._health.parse import (
     POLICY_OPTIONS,
     checks_argument,
@@ -188,6 +189,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
     given = module.params
     policy = parse_policy({name: given[name] for name in POLICY_OPTIONS}, len(given["checks"]))
     checks = parse_checks(given["checks"], policy)
+    # Ansible masks each value of a no_log option wherever it occurs: a header's "https" or "1" would spoil all output.
+    module.no_log_values -= harmless_values(check.target for check in checks)
     clock = SystemClock()
     try:
         with SystemProbes(clock, SubprocessRunner()) as probes:

@@ -6,21 +6,20 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from .limit import within
+from .names import Place
 from .outcome import UnhealthyError
 from .resources import Resources
 from .stream import PlainStream, Stream, TlsStream
-from .threads import Threads
 
 CONNECT_SECONDS = 3.0
 FIRST_ADDRESS_SECONDS = 1.0
@@ -76,7 +75,8 @@ def in_words(error: OSError) -> str:
 
 async def _open(resources: Resources, endpoint: Endpoint, tls: Tls | None) -> Stream:
     context = None if tls is None else resources.tls_context(tls.ca_file, tls.verify)
-    places = await _addresses(resources.threads, endpoint)
+    local = [(socket.AF_UNIX, endpoint.path)] if endpoint.path is not None else []
+    places: Sequence[Place] = local or await resources.names.places(endpoint.host, endpoint.port)
     failures: list[UnhealthyError] = []
     for index, (family, address) in enumerate(places, start=1):
         patience = CONNECT_SECONDS if index == len(places) else FIRST_ADDRESS_SECONDS
@@ -110,18 +110,3 @@ async def _settled(
             reached = isinstance(error, (ssl.SSLError, ConnectionResetError))
             raise UnhealthyError(in_words(error), answered=reached) from None
         raise
-
-
-async def _addresses(threads: Threads, endpoint: Endpoint) -> list[tuple[int, Any]]:
-    if endpoint.path is not None:
-        return [(socket.AF_UNIX, endpoint.path)]
-    resolve = functools.partial(socket.getaddrinfo, endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    try:
-        found = resolve(flags=socket.AI_NUMERICHOST)
-    except (socket.gaierror, UnicodeError):
-        try:
-            found = await threads.submit(resolve)
-        except (socket.gaierror, UnicodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not a valid name"
-            raise UnhealthyError(f"{endpoint.host}: {str(reason).lower()}", answered=False) from None
-    return [(info[0], info[4]) for info in found]

@@ -1,7 +1,7 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What probes share: clock, command runner, threads and TLS contexts."""
+"""What probes share: clock, command runner, threads, names and TLS contexts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from types import ModuleType
 from .._core.clock import Clock
 from .._core.command import Runner
 from .._core.errors import OpsError
+from .names import Names
 from .outcome import UnhealthyError
 from .threads import Threads
 
@@ -40,6 +41,7 @@ class Resources:
         self.clock = clock
         self.runner = runner
         self.threads = Threads()
+        self.names = Names(self.threads)
         self._contexts: dict[tuple[str | None, float, bool], ssl.SSLContext] = {}
         self._closing: list[Callable[[], None]] = []
 

@@ -22,6 +22,7 @@ class _Job(Generic[T]):
         self._call = call
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = self._loop.create_future()
+        self.future.add_done_callback(_retrieve)
         self.over = threading.Event()
 
     def run(self) -> None:
@@ -100,5 +101,9 @@ class Serial:
 
     def _ended(self, future: asyncio.Future[str]) -> None:
         self._running = None
-        if not future.cancelled():
-            future.exception()
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    # Otherwise asyncio reports the error of a call that everybody stopped waiting for.
+    if not future.cancelled():
+        future.exception()

@@ -166,7 +166,9 @@ def test_secrets_are_nowhere_in_the_most_verbose_output(play: Any) -> None:
         {"name": "b", "http": {"url": "http://127.0.0.1:1/", "username": "u", "password": f"{SECRET}-basic"}},
         {"name": "c", "http": {"url": "http://127.0.0.1:1/", "body": f"{SECRET}-body"}},
         {"redis": {"password": f"{SECRET}-redis"}},
+        {"tcp": {"port": 1}},
     ]
+    checks[1]["http"]["headers"] = {"X-Forwarded-Proto": "http", "X-Debug": "1"}
     # The password reaches the play as in real life: out of a variable, not as text of the task.
     text = json.dumps({"checks": checks, "timeout": 1}).replace(SECRET, "{{ lookup('env', 'HEALTH_SECRET') }}")
     os.environ["HEALTH_SECRET"] = SECRET
@@ -176,6 +178,12 @@ def test_secrets_are_nowhere_in_the_most_verbose_output(play: Any) -> None:
         del os.environ["HEALTH_SECRET"]
     assert run.results[0]["failed"]
     assert SECRET not in run.text
+    # Values that are no secret don't take the rest of the output with them.
+    assert [check["target"] for check in run.results[0]["checks"]][2:] == [
+        "http://127.0.0.1:1/",
+        "default@127.0.0.1:6379",
+        "127.0.0.1:1",
+    ]
 
 
 def test_bad_options_are_refused_by_name(play: Any) -> None:

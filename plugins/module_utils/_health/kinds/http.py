@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, quote, urlsplit
@@ -19,7 +19,7 @@ from ..json_assertion import Assertion, parse_assertion
 from ..options import Declarations, compile_regex
 from ..outcome import UnhealthyError
 from ..resources import Resources
-from ..spec import Probe
+from ..spec import Probe, Target
 
 OPTIONS: Declarations = {
     "url": {"type": "str", "required": True},
@@ -39,6 +39,7 @@ OPTIONS: Declarations = {
 _SHOWN = 160
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PATH_CHARACTERS = "/%:@!$&'()*+,;=~-._"
+_SHORTEST_SECRET = 4
 _PUBLIC_HEADERS = {"accept", "content-type", "host", "user-agent", "x-forwarded-host", "x-forwarded-proto"}
 
 
@@ -46,8 +47,8 @@ _PUBLIC_HEADERS = {"accept", "content-type", "host", "user-agent", "x-forwarded-
 class HttpTarget:
     """A URL and what its answer must be.
 
-    ``address`` is connected to instead of the URL's host. Every header value given is a secret, except those of
-    headers that never hold one.
+    ``address`` is connected to instead of the URL's host. Every header value is a secret, except those of headers that
+    never hold one and those too short to be one: masking a ``1`` everywhere would leave nothing to read.
     """
 
     kind: ClassVar[str] = "http"
@@ -69,7 +70,8 @@ class HttpTarget:
     @property
     def secrets(self) -> tuple[str, ...]:
         values = [value for name, value in self.all_headers.items() if name.lower() not in _PUBLIC_HEADERS]
-        return (*values, *(value.rpartition(" ")[2] for value in values), self.password or "", self.body)
+        texts = (*values, *(value.rpartition(" ")[2] for value in values), self.body)
+        return (*(text for text in texts if len(text) >= _SHORTEST_SECRET), self.password or "")
 
     @property
     def all_headers(self) -> Mapping[str, str]:
@@ -107,6 +109,15 @@ def parse(options: Mapping[str, Any], where: str) -> HttpTarget:
         validate_certs=options["validate_certs"],
         address=options["address"],
     )
+
+
+def harmless_values(targets: Iterable[Target]) -> set[str]:
+    """Header values and bodies given in options that count as secret, though they are none of ``targets``' secrets."""
+    known = tuple(targets)
+    given = {
+        text for target in known if isinstance(target, HttpTarget) for text in (*target.headers.values(), target.body)
+    }
+    return given - {secret for target in known for secret in target.secrets}
 
 
 def judge(answer: Answer, target: HttpTarget) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 from ansible_collections.keelson.ops.plugins.module_utils._health.connection import Endpoint
-from ansible_collections.keelson.ops.plugins.module_utils._health.kinds.http import HttpTarget
+from ansible_collections.keelson.ops.plugins.module_utils._health.kinds.http import HttpTarget, harmless_values
 from ansible_collections.keelson.ops.plugins.module_utils._health.kinds.postgres import PostgresTarget
 from ansible_collections.keelson.ops.plugins.module_utils._health.kinds.redis import RedisTarget
 from ansible_collections.keelson.ops.plugins.module_utils._health.parse import parse_checks, parse_policy
@@ -157,10 +157,19 @@ def test_a_password_in_a_url_is_refused_without_being_repeated() -> None:
     assert SECRET not in message
 
 
-def test_harmless_headers_are_not_taken_for_secrets() -> None:
-    (check,) = parse({"http": {"url": URL, "headers": {"X-Forwarded-Proto": "https", "X-Token": SECRET}}})
-    assert "https" not in check.target.secrets
-    assert SECRET in check.target.secrets
+def test_header_values_that_cannot_be_secret_are_not_taken_for_one() -> None:
+    headers = {"X-Forwarded-Proto": "https", "X-Debug": "1", "X-Token": SECRET}
+    (check,) = parse({"http": {"url": URL, "headers": headers}})
+    assert set(check.target.secrets) == {SECRET, ""}
+    assert harmless_values([check.target]) == {"https", "1"}
+
+
+def test_a_harmless_header_value_that_is_a_password_elsewhere_stays_secret() -> None:
+    checks = parse(
+        {"http": {"url": URL, "headers": {"X-Forwarded-Proto": "https"}}},
+        {"redis": {"password": "https"}},
+    )
+    assert "https" not in harmless_values(check.target for check in checks)
 
 
 def test_redis_by_unix_socket_and_postgres_by_directory() -> None:
