@@ -64,8 +64,8 @@ def start_arguments(service: str, count: int) -> tuple[str, ...]:
 
 
 def run_arguments(service: str, command: tuple[str, ...]) -> tuple[str, ...]:
-    """``run`` for a one-off command: nothing else is started, pulled or built."""
-    return ("run", "--rm", "--no-deps", "--no-TTY", "--pull", "never", service, *command)
+    """``run`` for a one-off command; nothing else is started."""
+    return ("run", "--rm", "--no-deps", "--no-TTY", service, *command)
 
 
 class Compose:

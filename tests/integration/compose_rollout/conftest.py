@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,15 +114,6 @@ class Host:
             result = {}
         return Outcome(process.returncode, result, out + err)
 
-    def containers(self, service: str = "web") -> list[dict[str, str]]:
-        """The containers of a service, stopped ones too."""
-        lines = self.sh("docker ps -a --no-trunc --format '{{json .}}'").splitlines()
-        found = [json.loads(line) for line in lines]
-        return [c for c in found if f"com.docker.compose.service={service}," in c["Labels"] + ","]
-
-    def ids(self, service: str = "web") -> set[str]:
-        return {container["ID"] for container in self.containers(service)}
-
     def _ssh(self, *command: str) -> list[str]:
         options = ["-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={self.inventory.parent}/known"]
         return ["ssh", "-q", "-i", self.key, *options, f"ops@{self.address}", *command]
@@ -176,6 +168,16 @@ class Project:
     def deploy(self, *flags: str, **arguments: Any) -> Outcome:
         return self.host.module("compose_rollout", *flags, project=self.name, **arguments)
 
+    def containers(self, service: str = "web") -> list[dict[str, str]]:
+        """The containers of a service, stopped ones too."""
+        labels = [f"com.docker.compose.{key}" for key in (f"project={self.name}", f"service={service}")]
+        filters = " ".join(f"--filter label={label}" for label in labels)
+        lines = self.host.sh(f"docker ps -a --no-trunc --format '{{{{json .}}}}' {filters}").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def ids(self, service: str = "web") -> set[str]:
+        return {container["ID"] for container in self.containers(service)}
+
     def by_hand(self, command: str) -> str:
         return self.host.sh(f"cd /opt/{self.name} && docker compose {command} 2>&1")
 
@@ -200,18 +202,35 @@ def host() -> Iterator[Host]:
             subprocess.run([*lab, "down", FLEET], cwd=ROOT, check=True)
 
 
+@contextmanager
+def made(host: Host, name: str, base: int) -> Iterator[Project]:
+    """A project with ports of its own; nothing of it is left."""
+    yield Project(host, name, base)
+    label = f"--filter label=com.docker.compose.project={name}"
+    host.sh(
+        f"docker ps -aq {label} | xargs -r docker rm -f >/dev/null; "
+        f"docker volume ls -q {label} | xargs -r docker volume rm; "
+        f"docker network ls -q {label} | xargs -r docker network rm; "
+        f"rm -rf /opt/{name} /var/lib/keelson/releases/{name}"
+    )
+
+
 @pytest.fixture
 def project(host: Host, request: pytest.FixtureRequest) -> Iterator[Project]:
-    """A project with ports of its own; nothing of it is left."""
+    """An empty project."""
     number = request.session.items.index(request.node)
-    made = Project(host, f"it{number}", 8000 + 10 * number)
-    yield made
-    host.sh(
-        f"docker ps -aq --filter label=com.docker.compose.project={made.name} | xargs -r docker rm -f >/dev/null; "
-        f"docker volume ls -q --filter label=com.docker.compose.project={made.name} | xargs -r docker volume rm; "
-        f"docker network ls -q --filter label=com.docker.compose.project={made.name} | xargs -r docker network rm; "
-        f"rm -rf /opt/{made.name} {made.state}"
-    )
+    with made(host, f"it{number}", 8000 + 10 * number) as empty:
+        yield empty
+
+
+@pytest.fixture(scope="session")
+def serving(host: Host) -> Iterator[Project]:
+    """A project that serves v1, for tests of what must leave it as it is."""
+    with made(host, "serving", 7900) as project:
+        project.compose("v1")
+        outcome = project.deploy(version="serving")
+        assert outcome.rc == 0, outcome.text
+        yield project
 
 
 @pytest.fixture

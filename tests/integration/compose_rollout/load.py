@@ -1,7 +1,7 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steady requests as a careful proxy sends them: a refused connection is tried elsewhere, all else is a failure."""
+"""Steady requests as a careful proxy sends them: when no connection is made it tries elsewhere, all else is a failure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
 
-RETRY_SECONDS = 20.0
+RETRY_SECONDS = 30.0
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 60.0
 
 
 @dataclass
@@ -72,12 +74,13 @@ class Load:
         deadline = time.monotonic() + RETRY_SECONDS
         while True:
             port = self.ports[number % len(self.ports)]
-            connection = http.client.HTTPConnection(self.address, port, timeout=15)
+            connection = http.client.HTTPConnection(self.address, port, timeout=CONNECT_SECONDS)
             try:
                 connection.connect()
-            except ConnectionRefusedError:
+            except OSError:
                 if time.monotonic() > deadline:
                     raise
                 number += 1
             else:
+                connection.sock.settimeout(ANSWER_SECONDS)
                 return connection

@@ -31,7 +31,7 @@ def test_check_mode_on_a_bare_host_writes_nothing(project: Project) -> None:
     outcome = project.deploy("--check", "--diff")
     assert outcome.result["changed"], outcome.text
     assert outcome.actions == {"web": "create"}
-    assert project.host.containers() == []
+    assert project.containers() == []
     assert project.host.sh(f"test ! -e {project.state} && echo absent") == "absent\n"
 
 
@@ -44,14 +44,14 @@ def test_second_deployment_changes_nothing_and_asks_docker_for_nothing(project: 
     assert first.rc == 0, first.text
     assert first.actions == {"migrate": "run", "web": "create"}
     assert first.result["release"] == 1
-    before = project.host.ids()
+    before = project.ids()
     since = project.host.sh("date +%s.%N").strip()
     second = project.deploy(version="1.0.0")
     assert (second.rc, second.result["changed"]) == (0, False), second.text
     assert _docker_writes(project, since) == []
-    assert project.host.ids() == before
+    assert project.ids() == before
     by_hand = project.by_hand("up -d")
-    assert project.host.ids() == before, by_hand
+    assert project.ids() == before, by_hand
 
 
 def test_new_version_replaces_the_old_one_without_losing_a_request(project: Project) -> None:
@@ -64,10 +64,10 @@ def test_new_version_replaces_the_old_one_without_losing_a_request(project: Proj
     assert outcome.actions == {"web": "roll"}
     assert load.failures == [], f"{len(load.failures)} of {load.total}"
     assert load.answers["v1"] and load.answers["v2"]
-    assert [c["Image"] for c in project.host.containers()] == ["application:v2"] * 2
-    before = project.host.ids()
+    assert [c["Image"] for c in project.containers()] == ["application:v2"] * 2
+    before = project.ids()
     project.by_hand("up -d")
-    assert project.host.ids() == before
+    assert project.ids() == before
 
 
 def test_a_moved_tag_and_a_changed_secret_are_seen(project: Project) -> None:
@@ -85,7 +85,7 @@ def test_a_moved_tag_and_a_changed_secret_are_seen(project: Project) -> None:
     project.host.write(f"/opt/{project.name}/secret.txt", "second-secret")
     changed = project.deploy()
     assert "contents of its secrets" in changed.result["plan"][0]["reasons"][0], changed.text
-    reader = f"docker exec {min(project.host.ids())} cat /run/secrets/token"
+    reader = f"docker exec {min(project.ids())} cat /run/secrets/token"
     assert project.host.sh(reader) == "second-secret"
     assert "second-secret" not in project.host.sh(f"cat {project.state}/*.json /var/log/keelson/rollout.jsonl")
     assert project.deploy().result["changed"] is False
@@ -101,27 +101,27 @@ def test_services_that_cannot_run_twice_are_recreated(project: Project) -> None:
     project.compose(services={"data": data}, depends_on=["data"])
     assert project.deploy().rc == 0
     project.compose(services={"data": {**data, "environment": {"GENERATION": "2"}}}, depends_on=["data"])
-    web = project.host.ids()
+    web = project.ids()
     outcome = project.deploy()
     assert outcome.rc == 0, outcome.text
     assert outcome.actions == {"data": "recreate", "web": "none"}
     assert "container_name" in outcome.result["plan"][0]["strategy_reason"]
-    assert project.host.ids() == web
+    assert project.ids() == web
     assert project.deploy().result["changed"] is False
 
 
 def test_a_replica_that_died_is_replaced_and_the_number_of_replicas_followed(project: Project) -> None:
     project.compose()
     assert project.deploy().rc == 0
-    victim = project.host.containers()[0]["ID"]
+    victim = project.containers()[0]["ID"]
     project.host.sh(f"docker stop -t 0 {victim}")
     healed = project.deploy()
     assert healed.rc == 0, healed.text
-    assert victim not in project.host.ids()
-    assert len(project.host.ids()) == 2
+    assert victim not in project.ids()
+    assert len(project.ids()) == 2
     project.compose(deploy={"replicas": 1})
     assert project.deploy().actions == {"web": "scale"}
-    assert len(project.host.ids()) == 1
+    assert len(project.ids()) == 1
     assert project.deploy().result["changed"] is False
 
 

@@ -13,31 +13,27 @@ from tests.integration.compose_rollout.load import Load
 Until = Callable[[Callable[[], bool], str], None]
 
 
-def test_an_unhealthy_version_is_removed_while_the_old_one_serves(project: Project) -> None:
-    project.compose("v1")
-    assert project.deploy().rc == 0
-    before = project.host.ids()
-    project.compose("bad")
-    with Load(project.host.address, project.ports) as load:
-        outcome = project.deploy(wait_timeout=90)
+def test_an_unhealthy_version_is_removed_while_the_old_one_serves(serving: Project) -> None:
+    before = serving.ids()
+    serving.compose("bad")
+    with Load(serving.host.address, serving.ports) as load:
+        outcome = serving.deploy(wait_timeout=90)
     assert outcome.rc != 0
     assert outcome.result["diagnostics"]["health"] == "unhealthy", outcome.text
     assert "unhealthy" in outcome.result["msg"]
     assert "a-token-nobody-may-see" not in outcome.text
     assert any("version bad begins" in line for line in outcome.result["diagnostics"]["log"])
-    assert project.host.ids() == before
+    assert serving.ids() == before
     assert load.answers["v1"]
 
 
-def test_a_version_that_exits_fails_at_once(project: Project) -> None:
-    project.compose("v1")
-    assert project.deploy().rc == 0
-    before = project.host.ids()
-    project.compose("crash", restart="no")
-    outcome = project.deploy(wait_timeout=600)
+def test_a_version_that_exits_fails_at_once(serving: Project) -> None:
+    before = serving.ids()
+    serving.compose("crash", restart="no")
+    outcome = serving.deploy(wait_timeout=600)
     assert outcome.rc != 0
     assert "exited with code 3" in outcome.result["msg"], outcome.text
-    assert project.host.ids() == before
+    assert serving.ids() == before
 
 
 def test_a_recreated_service_that_fails_goes_back_to_its_release(project: Project) -> None:
@@ -49,27 +45,19 @@ def test_a_recreated_service_that_fails_goes_back_to_its_release(project: Projec
     assert outcome.rc != 0
     assert outcome.result["rolled_back"] is True, outcome.text
     assert "went back to release 1" in outcome.result["msg"]
-    assert [c["Image"] for c in project.host.containers()] == ["application:v1"]
+    assert [c["Image"] for c in project.containers()] == ["application:v1"]
 
 
-def test_a_failed_migration_leaves_the_service_alone(project: Project) -> None:
-    def files(version: str, command: list[str]) -> None:
-        migrate = {"image": f"application:{version}", "volumes": ["/usr:/usr:ro"], "command": command}
-        project.compose(
-            version,
-            services={"migrate": migrate},
-            depends_on={"migrate": {"condition": "service_completed_successfully"}},
-        )
-
-    files("v1", ["true"])
-    assert project.deploy().rc == 0
-    before = project.host.ids()
-    files("v2", ["false"])
-    outcome = project.deploy()
+def test_a_failed_migration_leaves_the_service_alone(serving: Project) -> None:
+    before = serving.ids()
+    migrate = {"image": "application:v2", "volumes": ["/usr:/usr:ro"], "command": ["false"]}
+    depends = {"migrate": {"condition": "service_completed_successfully"}}
+    serving.compose("v2", services={"migrate": migrate}, depends_on=depends)
+    outcome = serving.deploy()
     assert outcome.rc != 0
     assert "service migrate" in outcome.result["msg"]
     assert "exited with code 1" in outcome.result["msg"], outcome.text
-    assert project.host.ids() == before
+    assert serving.ids() == before
 
 
 def test_killed_in_the_middle_the_next_run_converges(project: Project, until: Until) -> None:
@@ -78,14 +66,14 @@ def test_killed_in_the_middle_the_next_run_converges(project: Project, until: Un
     project.compose("v2", environment={"APP_BOOT": "8"})
     with Load(project.host.address, project.ports) as load:
         process = project.host.begin("compose_rollout", project=project.name)
-        until(lambda: len(project.host.containers()) == 4, "old and new containers side by side")
+        until(lambda: len(project.containers()) == 4, "old and new containers side by side")
         project.host.sh("pkill -KILL -f '[A]nsiballZ_compose_rollout|[c]ompose_rollout.*zip|[e]xplode'", check=False)
         assert project.host.wait(process).rc != 0
-        assert len(project.host.containers()) == 4
+        assert len(project.containers()) == 4
         outcome = project.deploy()
     assert outcome.rc == 0, outcome.text
     assert outcome.result["resumed_after"]["service"] == "web"
-    assert [c["Image"] for c in project.host.containers()] == ["application:v2"] * 2
+    assert [c["Image"] for c in project.containers()] == ["application:v2"] * 2
     assert load.failures == [], f"{len(load.failures)} of {load.total}"
     assert project.deploy().result["changed"] is False
 
@@ -93,21 +81,21 @@ def test_killed_in_the_middle_the_next_run_converges(project: Project, until: Un
 def test_going_back_after_a_kill_removes_the_strays(project: Project, until: Until) -> None:
     project.compose("v1")
     assert project.deploy().rc == 0
-    before = project.host.ids()
+    before = project.ids()
     project.compose("v2", environment={"APP_BOOT": "30"})
     process = project.host.begin("compose_rollout", project=project.name)
-    until(lambda: len(project.host.containers()) == 4, "old and new containers side by side")
+    until(lambda: len(project.containers()) == 4, "old and new containers side by side")
     project.host.sh("pkill -KILL -f '[A]nsiballZ_compose_rollout'", check=False)
     project.host.wait(process)
     project.compose("v1")
     assert project.deploy().rc == 0
-    assert project.host.ids() == before
+    assert project.ids() == before
 
 
 def test_the_second_of_two_names_the_holder_or_waits(project: Project, until: Until) -> None:
     project.compose("v1", environment={"APP_BOOT": "8"})
     process = project.host.begin("compose_rollout", project=project.name, version="one")
-    until(lambda: len(project.host.containers()) == 2, "the first deployment at work")
+    until(lambda: len(project.containers()) == 2, "the first deployment at work")
     refused = project.deploy(version="two", lock_timeout=0)
     assert refused.rc != 0
     assert f"held by deployment of project {project.name} one" in refused.result["msg"], refused.text
@@ -117,24 +105,22 @@ def test_the_second_of_two_names_the_holder_or_waits(project: Project, until: Un
     assert project.host.wait(process).rc == 0
 
 
-def test_bad_input_names_the_option_and_touches_nothing(project: Project) -> None:
-    project.compose("v1")
-    assert project.deploy().rc == 0
-    before = project.host.ids()
-    project.compose("v9")
+def test_bad_input_names_the_option_and_touches_nothing(serving: Project) -> None:
+    before = serving.ids()
+    serving.compose("v9")
     cases = {
-        "is not on this host and pull is never": project.deploy(pull="never"),
-        "cannot pull image application:v9": project.deploy(),
-        "services: nothere not in the project; it has web": project.deploy(services=["nothere"]),
+        "is not on this host and pull is never": serving.deploy(pull="never"),
+        "cannot pull image application:v9": serving.deploy(),
+        "services: nothere not in the project; it has web": serving.deploy(services=["nothere"]),
     }
-    project.compose("v1", ports=[f"{project.base}:8000"], deploy={"replicas": 1})
+    serving.compose("v1", ports=[f"{serving.base}:8000"], deploy={"replicas": 1})
     rolling = [{"name": "web", "strategy": "rolling"}]
-    cases["publishes the single host port"] = project.deploy(service_settings=rolling)
-    project.compose("v2", ports=[f"{project.base}-{project.base + 1}:8000"])
-    cases["Publish a range of at least 3 ports"] = project.deploy()
-    project.host.write(f"/opt/{project.name}/compose.yaml", "services: [")
-    cases["the Compose project is not valid"] = project.deploy()
+    cases["publishes the single host port"] = serving.deploy(service_settings=rolling)
+    serving.compose("v2", ports=[f"{serving.base}-{serving.base + 1}:8000"])
+    cases["Publish a range of at least 3 ports"] = serving.deploy()
+    serving.host.write(f"/opt/{serving.name}/compose.yaml", "services: [")
+    cases["the Compose project is not valid"] = serving.deploy()
     for expected, outcome in cases.items():
         assert outcome.rc != 0
         assert expected in outcome.result["msg"], outcome.text
-    assert project.host.ids() == before
+    assert serving.ids() == before

@@ -17,11 +17,11 @@ def test_rolling_back_to_the_previous_release_and_to_a_version(project: Project)
         back = project.deploy(state="rolled_back")
     assert back.rc == 0, back.text
     assert (back.result["version"], back.result["release"]) == ("v2", 4)
-    assert [c["Image"] for c in project.host.containers()] == ["application:v2"] * 2
+    assert [c["Image"] for c in project.containers()] == ["application:v2"] * 2
     assert load.failures == [], f"{len(load.failures)} of {load.total}"
     named = project.deploy(state="rolled_back", release="v1")
     assert named.rc == 0, named.text
-    assert [c["Image"] for c in project.host.containers()] == ["application:v1"] * 2
+    assert [c["Image"] for c in project.containers()] == ["application:v1"] * 2
     again = project.deploy(state="rolled_back", release="v1")
     assert (again.rc, again.result["changed"]) == (0, False), again.text
     missing = project.deploy(state="rolled_back", release="v9")
@@ -37,7 +37,7 @@ def test_a_moved_tag_is_rolled_back_to_the_image_that_ran(project: Project) -> N
     project.host.sh("docker image prune -f")
     assert project.deploy(state="rolled_back").rc == 0
     wanted = project.host.sh("docker image inspect -f '{{.Id}}' application:v1")
-    running = project.host.sh("docker inspect -f '{{.Image}}' " + " ".join(project.host.ids()))
+    running = project.host.sh("docker inspect -f '{{.Image}}' " + " ".join(project.ids()))
     assert set(running.split()) == {wanted.strip()}
 
 
