@@ -43,7 +43,8 @@ options:
         type: dict
         suboptions:
           url:
-            description: URL that starts with C(http://) or C(https://).
+            description:
+              - URL that starts with C(http://) or C(https://). It is shown in the result, so no secret belongs in it.
             type: str
             required: true
           method:
@@ -281,7 +282,9 @@ options:
             choices: [failed, missing, restart_loop]
             default: [failed, missing, restart_loop]
       command:
-        description: A program that exits as expected. It is run without a shell, again and again, also in check mode.
+        description:
+          - A program that exits as expected. It is run without a shell, again and again, and once in check mode. The
+            arguments are shown in the result, so no secret belongs in them.
         type: dict
         suboptions:
           argv:
