@@ -137,6 +137,9 @@ options:
       ca_bundle:
         description: File with the authority of the endpoint's certificate.
         type: path
+      max_attempts:
+        description: How often a request is tried, with growing pauses, before the run fails; V(6) when not given.
+        type: int
   decryption_identity:
     description: File with the age identity that reads encrypted restore points. Best kept off this host.
     type: path

@@ -56,13 +56,12 @@ class Backup:
     runner: Runner = field(default_factory=SubprocessRunner)
     reporter: Reporter = field(default_factory=Silent)
 
-    @property
-    def application(self) -> str:
-        """What our sessions are called in ``pg_stat_activity``."""
-        return f"keelson backup {self.settings.name}"
+    def application(self, kind: str) -> str:
+        """What the sessions of one ``kind`` of work are called in ``pg_stat_activity``."""
+        return f"keelson {kind} {self.settings.name}"
 
-    def programs(self) -> AbstractContextManager[Programs]:
-        return open_programs(self.settings.source, self.application, self.runner)
+    def programs(self, kind: str) -> AbstractContextManager[Programs]:
+        return open_programs(self.settings.source, self.application(kind), self.runner)
 
     @contextmanager
     def locked(self, kind: str) -> Iterator[None]:

@@ -60,7 +60,7 @@ def restore(backup: Backup, database: str, which: str, into: str) -> Restored:
     """Restore a point into the new database ``into`` and compare it. Raises OpsError; ``into`` then does not exist."""
     if not into or into == MAINTENANCE or len(into.encode()) > 63:
         raise OpsError(f"{into!r} cannot be the name of the new database (option into)")
-    with backup.locked("restore"), backup.programs() as programs:
+    with backup.locked("restore"), backup.programs("restore") as programs:
         listed = choose(backup, database, which)
         with open_session(programs, MAINTENANCE) as session:
             if into in databases(session):
@@ -79,7 +79,7 @@ def drill(backup: Backup, database: str, which: str = "latest") -> Restored:
     prefix = f"{DRILL_PREFIX}{backup.settings.name}_".replace("-", "_").replace(".", "_").lower()
     into = f"{prefix}{secrets.token_hex(4)}"
     assertions = [a for a in backup.settings.assertions if a.database in (None, database)]
-    with backup.locked("drill"), backup.programs() as programs:
+    with backup.locked("drill"), backup.programs("drill") as programs:
         try:
             with open_session(programs, MAINTENANCE) as session:
                 _drop_left_overs(session, prefix)

@@ -81,7 +81,7 @@ def _take_due(backup: Backup) -> list[Taken]:
     plans = plan(backup)
     if not any(database_plan.take for database_plan in plans):
         return [Taken(database_plan, None) for database_plan in plans]
-    with backup.programs() as programs:
+    with backup.programs("backup") as programs:
         for database_plan in plans:
             try:
                 done.append(_take_one(backup, programs, database_plan))
@@ -134,14 +134,14 @@ def _clean_up(backup: Backup, programs: Programs, point: Point) -> None:
     except OpsError as error:
         backup.state.audit({"event": "left for the next run", "id": point.id, "error": error.message})
     with suppress(OpsError), open_session(programs, point.database) as session:
-        end_other_sessions(session, backup.application)
+        end_other_sessions(session, backup.application("backup"))
 
 
 def _store(backup: Backup, programs: Programs, point: Point) -> Manifest:
     database, settings, started = point.database, backup.settings, backup.clock.now()
     begun = backup.clock.monotonic()
     with open_session(programs, database) as session:
-        end_other_sessions(session, backup.application)
+        end_other_sessions(session, backup.application("backup"))
         snapshot = take_snapshot(session)
         tools = _tools(backup, programs, snapshot, database)
         roles = _pack_globals(backup, programs, snapshot, database) if settings.globals else None

@@ -96,7 +96,7 @@ def verify(backup: Backup, chosen: Sequence[Listed], level: str, *, remember: bo
     """Check stored points: ``hash`` compares SHA-256 and the compression's own checksums, ``read`` also reads the whole
     archive with pg_restore. With ``remember``, a damaged point no longer counts for retention.
     """
-    with backup.programs() as programs:
+    with backup.programs("verification") as programs:
         checked = [_check(backup, programs, item, level) for item in chosen]
     if remember:
         for database in {item.listed.point.database for item in checked}:

@@ -104,6 +104,22 @@ def test_a_drill_leaves_no_database_and_tells_the_time(server: Server, place: Pl
     assert server.databases() == before
 
 
+def test_a_backup_during_a_drill_disturbs_neither(server: Server, place: Place) -> None:
+    class Other:
+        """Takes a backup while the drill's database is being filled."""
+
+        def step(self, text: str) -> None:
+            pass
+
+        def progress(self, done: int, total: int | None) -> None:
+            if len(place.manifests()) == 1:
+                taking.take(place.open())
+
+    taking.take(place.open())
+    assert restoring.drill(place.open(Other()), "shop").rows == 20002
+    assert len(place.manifests()) == 2
+
+
 def test_a_restore_that_differs_from_its_fingerprint_is_removed(server: Server, place: Place) -> None:
     taking.take(place.open())
     (path,) = place.manifests()
