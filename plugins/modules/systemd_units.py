@@ -39,6 +39,7 @@ options:
         choices: [started, stopped]
 extends_documentation_fragment:
   - keelson.ops.attributes
+  - keelson.ops.attributes.actiongroup_ops
 attributes:
   check_mode:
     support: full
