@@ -130,8 +130,8 @@ class TestFaults:
 
     def test_failures_are_spread_evenly(self) -> None:
         budget = ErrorBudget()
-        assert [budget.fails(0.25) for _ in range(8)] == [False, False, False, True] * 2
-        assert sum(budget.fails(0.1) for _ in range(100)) == 10
+        assert [budget.fails(0.25) for attempt in range(8)] == [False, False, False, True] * 2
+        assert sum(budget.fails(0.1) for attempt in range(100)) == 10
         assert not budget.fails(0)
         assert budget.fails(1)
 
