@@ -178,6 +178,11 @@ class Project:
     def ids(self, service: str = "web") -> set[str]:
         return {container["ID"] for container in self.containers(service)}
 
+    def kill(self) -> None:
+        """Kill the module that is at work, as the kernel or a lost host would."""
+        entry = json.loads(self.host.sh(f"tail -n 1 {self.state}/journal.jsonl"))
+        self.host.sh(f"kill -KILL {entry['pid']}")
+
     def by_hand(self, command: str) -> str:
         return self.host.sh(f"cd /opt/{self.name} && docker compose {command} 2>&1")
 

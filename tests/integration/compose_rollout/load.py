@@ -1,7 +1,7 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steady requests as a careful proxy sends them: when no connection is made it tries elsewhere, all else is a failure."""
+"""Steady requests as a careful proxy sends them: without a connection it tries elsewhere, all else is a failure."""
 
 from __future__ import annotations
 

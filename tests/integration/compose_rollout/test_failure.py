@@ -67,7 +67,7 @@ def test_killed_in_the_middle_the_next_run_converges(project: Project, until: Un
     with Load(project.host.address, project.ports) as load:
         process = project.host.begin("compose_rollout", project=project.name)
         until(lambda: len(project.containers()) == 4, "old and new containers side by side")
-        project.host.sh("pkill -KILL -f '[A]nsiballZ_compose_rollout|[c]ompose_rollout.*zip|[e]xplode'", check=False)
+        project.kill()
         assert project.host.wait(process).rc != 0
         assert len(project.containers()) == 4
         outcome = project.deploy()
@@ -85,7 +85,7 @@ def test_going_back_after_a_kill_removes_the_strays(project: Project, until: Unt
     project.compose("v2", environment={"APP_BOOT": "30"})
     process = project.host.begin("compose_rollout", project=project.name)
     until(lambda: len(project.containers()) == 4, "old and new containers side by side")
-    project.host.sh("pkill -KILL -f '[A]nsiballZ_compose_rollout'", check=False)
+    project.kill()
     project.host.wait(process)
     project.compose("v1")
     assert project.deploy().rc == 0
@@ -93,16 +93,19 @@ def test_going_back_after_a_kill_removes_the_strays(project: Project, until: Unt
 
 
 def test_the_second_of_two_names_the_holder_or_waits(project: Project, until: Until) -> None:
-    project.compose("v1", environment={"APP_BOOT": "8"})
-    process = project.host.begin("compose_rollout", project=project.name, version="one")
-    until(lambda: len(project.containers()) == 2, "the first deployment at work")
+    project.compose("v1")
+    go = f"/opt/{project.name}/go"
+    hooks = {"pre_deploy": [f"sh -c 'until test -e {go}; do sleep 0.2; done'"]}
+    first = project.host.begin("compose_rollout", project=project.name, version="one", hooks=hooks)
+    until(lambda: "pid" in project.host.sh(f"cat {project.state}/lock", check=False), "the first deployment at work")
     refused = project.deploy(version="two", lock_timeout=0)
     assert refused.rc != 0
     assert f"held by deployment of project {project.name} one" in refused.result["msg"], refused.text
-    waited = project.deploy(version="one", lock_timeout=120)
-    assert waited.rc == 0, waited.text
-    assert waited.result["changed"] is False
-    assert project.host.wait(process).rc == 0
+    second = project.host.begin("compose_rollout", project=project.name, version="one", lock_timeout=300)
+    project.host.sh(f"touch {go}")
+    assert project.host.wait(first).rc == 0
+    waited = project.host.wait(second)
+    assert (waited.rc, waited.result["changed"]) == (0, False), waited.text
 
 
 def test_bad_input_names_the_option_and_touches_nothing(serving: Project) -> None:
