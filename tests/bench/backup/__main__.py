@@ -1,0 +1,185 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure a backup of ours against pg_dump's own format and against SQL piped to gzip, on one generated database.
+
+    python -m tests.bench.backup [--megabytes 2000] [--rounds 1]
+
+Prints ratios of one run on one machine. Processor time is that of the database's container (server and programs in it)
+and of the programs outside; the Engine's own for moving the stream is counted for none of them. Exit code 0 when ours
+needs at most 0.55 of the processor time, 0.45 of the wall time and 0.80 of the space of "pg_dump -Fc", and 160 MiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+IMAGE = "keelson-lab/postgres:latest"
+ROWS_A_MEGABYTE = 5200
+TABLES = """
+CREATE TABLE accounts (id bigint PRIMARY KEY, branch int, balance int, filler char(84));
+INSERT INTO accounts SELECT g, g % 100, 0, '' FROM generate_series(1, {rows}) AS g;
+CREATE TABLE events (id bigint PRIMARY KEY, account bigint, happened timestamptz, note text, raw jsonb);
+INSERT INTO events SELECT g, g * 7 % {rows} + 1, timestamptz 'epoch' + g * interval '61 s', md5(g::text),
+  jsonb_build_object('kind', 'order', 'n', g, 'amount', g % 997, 'who', md5((g % 5000)::text))
+  FROM generate_series(1, {rows} / 3) AS g;
+CREATE INDEX ON events USING gin (raw);
+VACUUM ANALYZE;
+"""
+LIMITS = {"cpu": 0.55, "wall": 0.45, "size": 0.80}
+MEMORY = 160
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds, megabytes, and mebibytes of memory outside the container (0 when not measured)."""
+
+    wall: float
+    cpu: float
+    size: float
+    memory: float = 0.0
+
+
+def container_cpu(container: str) -> float:
+    """Processor seconds of everything in the container, since it began."""
+    old = Path(f"/sys/fs/cgroup/cpuacct/docker/{container}/cpuacct.usage")
+    if old.exists():
+        return int(old.read_text()) / 1e9
+    (new,) = Path("/sys/fs/cgroup").glob(f"**/*{container}*/cpu.stat")
+    return int(new.read_text().split()[1]) / 1e6
+
+
+def in_container(container: str, script: str, user: str = "postgres") -> None:
+    """Run a script with the container's shell."""
+    subprocess.run(
+        ["docker", "exec", "-i", "-u", user, container, "bash", "-euo", "pipefail"], input=script.encode(), check=True
+    )
+
+
+def measure(container: str, action: Callable[[], tuple[float, float]]) -> Cost:
+    """``action`` returns megabytes stored and mebibytes of memory."""
+    before, outside, started = container_cpu(container), resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    size, memory = action()
+    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = container_cpu(container) - before
+    cpu += after.ru_utime + after.ru_stime - outside.ru_utime - outside.ru_stime
+    return Cost(wall, cpu, size, memory)
+
+
+def stored(container: str, path: str) -> float:
+    """Size in megabytes of a file in the container."""
+    command = ["docker", "exec", container, "stat", "-c", "%s", path]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1e6
+
+
+def custom(container: str) -> tuple[float, float]:
+    """What pg_dump does when asked for its own format."""
+    in_container(container, "pg_dump -U postgres -Fc -f /tmp/bench.dump bench")
+    return stored(container, "/tmp/bench.dump"), 0.0
+
+
+def gzipped(container: str) -> tuple[float, float]:
+    """What most scripts do."""
+    in_container(container, "pg_dump -U postgres bench | gzip > /tmp/bench.sql.gz")
+    return stored(container, "/tmp/bench.sql.gz"), 0.0
+
+
+def ours(container: str, folder: Path) -> tuple[float, float]:
+    """A backup with the host command's engine, fingerprint, hash and manifest included."""
+    configuration = folder / "bench.json"
+    configuration.touch(0o600)
+    options = {
+        "databases": ["bench"],
+        "container": container,
+        "destinations": [{"type": "directory", "path": str(folder / "store")}],
+        "state_dir": str(folder / "state"),
+        "metrics_dir": str(folder / "metrics"),
+        "audit_log": str(folder / "audit.jsonl"),
+        "retention": {"days": 0},
+    }
+    configuration.write_text(json.dumps(options), encoding="utf-8")
+    (folder / "keelson").symlink_to(ROOT / "plugins" / "module_utils") if not (folder / "keelson").exists() else None
+    # Its own process, so that the peak of its memory is its own: the command and the largest program it starts.
+    script = (
+        "import resource as r, sys; from keelson._cli.main import main; code = main(sys.argv[1:]);"
+        "print(sum(r.getrusage(w).ru_maxrss for w in (r.RUSAGE_SELF, r.RUSAGE_CHILDREN)) / 1024); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", script, "backup", "run", "bench", "--quiet", "--config-dir", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    (dump,) = folder.glob("store/bench/*/dump.zst")
+    return dump.stat().st_size / 1e6, float(done.stdout.split()[-1])
+
+
+def make_database(megabytes: int) -> str:
+    """A container with a database of about that size; its id."""
+    command = ["docker", "run", "-d", "--rm", "-e", "POSTGRES_PASSWORD=bench", "-e", "POSTGRES_DB=bench", IMAGE]
+    settings = ["postgres", "-c", "fsync=off", "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"]
+    container = subprocess.run([*command, *settings], check=True, capture_output=True, text=True).stdout.strip()
+    deadline = time.monotonic() + 240
+    while subprocess.run(
+        ["docker", "exec", container, "pg_isready", "-q", "-h", "127.0.0.1"], check=False, capture_output=True
+    ).returncode:
+        if time.monotonic() > deadline:
+            raise SystemExit("PostgreSQL did not become ready")
+        time.sleep(0.1)
+    sql = TABLES.format(rows=megabytes * ROWS_A_MEGABYTE)
+    in_container(container, f"psql -XqU postgres -v ON_ERROR_STOP=1 bench <<'END'\n{sql}\nCHECKPOINT;\nEND\n")
+    return container
+
+
+def report(costs: dict[str, list[Cost]]) -> bool:
+    """Print the table; whether ours is within its limits."""
+    best = {name: min(found, key=lambda cost: cost.wall) for name, found in costs.items()}
+    base = best["pg_dump -Fc"]
+    print(f"{'':16}{'wall s':>9}{'CPU s':>9}{'MB':>9}{'MiB':>7}   wall, CPU and size as parts of pg_dump -Fc")
+    for name, cost in best.items():
+        parts = "  ".join(f"{getattr(cost, key) / getattr(base, key):.2f}" for key in ("wall", "cpu", "size"))
+        memory = f"{cost.memory:.0f}" if cost.memory else ""
+        print(f"{name:16}{cost.wall:9.1f}{cost.cpu:9.1f}{cost.size:9.1f}{memory:>7}   {parts}")
+    mine = best["keelson"]
+    within = all(getattr(mine, key) <= limit * getattr(base, key) for key, limit in LIMITS.items())
+    return within and mine.memory <= MEMORY
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--megabytes", type=int, default=2000, help="size of the database, about (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="the best of so many counts (default: %(default)s)")
+    given = parser.parse_args()
+    container = make_database(given.megabytes)
+    try:
+        where = f"{platform.platform()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
+        print(f"{datetime.date.today()}, {where}, {given.megabytes} MB")
+        costs: dict[str, list[Cost]] = {"pg_dump -Fc": [], "pg_dump | gzip": [], "keelson": []}
+        for _ in range(given.rounds):
+            costs["pg_dump -Fc"].append(measure(container, lambda: custom(container)))
+            costs["pg_dump | gzip"].append(measure(container, lambda: gzipped(container)))
+            folder = Path(tempfile.mkdtemp(prefix="keelson-bench-"))
+            try:
+                costs["keelson"].append(measure(container, lambda folder=folder: ours(container, folder)))
+            finally:
+                shutil.rmtree(folder)
+        return 0 if report(costs) else 1
+    finally:
+        subprocess.run(["docker", "rm", "-fv", container], check=False, capture_output=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
