@@ -15,6 +15,7 @@ from .._core.errors import OpsError
 
 CONFIG_SECONDS = 60.0
 UP_SECONDS = 900.0
+NO_PLUGIN = ("is not a docker command", "unknown docker command", "unknown command", "unknown flag: --progress")
 
 
 def base_arguments(
@@ -126,8 +127,11 @@ class Compose:
 
 def _invalid(error: CommandFailed) -> OpsError:
     stderr = str(error.facts.get("stderr") or "")
-    if "is not a docker command" in stderr or "unknown docker command" in stderr or "unknown command" in stderr:
-        return OpsError("docker compose is not installed on this host: install the package docker-compose (Debian 13)")
+    if "cannot be run" in error.message or any(sign in stderr for sign in NO_PLUGIN):
+        return OpsError(
+            "docker compose is missing on this host or older than 2.20: install the Docker CLI and its Compose plugin "
+            "(role docker; packages docker-cli and docker-compose of Debian 13)"
+        )
     return OpsError(
         f"the Compose project is not valid (options project_directory, files, env_files): {stderr or error.message}"
     )

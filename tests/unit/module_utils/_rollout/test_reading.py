@@ -5,10 +5,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from ansible_collections.keelson.ops.plugins.module_utils._core.command import Command, CommandFailed, CommandResult
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.checks import validate
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.compose import create_arguments, start_arguments
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.compose import (
+    Compose,
+    create_arguments,
+    start_arguments,
+)
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.disclosure import masked, secrets_of
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import split_reference, timestamp
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.project import (
@@ -147,3 +154,20 @@ def test_checks_are_refused_before_anything_happens() -> None:
         validate([{"http": {"url": "http://{address}/", "password": "x"}}])
     with pytest.raises(OpsError, match="postgres cannot be used here"):
         validate([{"postgres": {"host": "h"}}])
+
+
+@pytest.mark.parametrize(
+    ("reason", "stderr", "message"),
+    [
+        ("exit code 125", "unknown flag: --progress", "docker compose is missing on this host"),
+        ("cannot be run (No such file or directory: docker)", "", "docker compose is missing on this host"),
+        ("exit code 15", "services.web.ports must be a list", "files, env_files.*services.web.ports must be a list"),
+    ],
+)
+def test_what_compose_refuses_is_told(tmp_path: Path, reason: str, stderr: str, message: str) -> None:
+    class Refusing:
+        def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
+            raise CommandFailed(command, reason, 1, stderr)
+
+    with pytest.raises(OpsError, match=message):
+        Compose(Refusing(), "p", tmp_path, (tmp_path / "compose.yaml",)).config()
