@@ -34,7 +34,9 @@ def render(samples: Iterable[Sample]) -> str:
             lines += [f"# HELP {sample.name} {sample.help}", f"# TYPE {sample.name} gauge"]
             previous = sample.name
         labels = ",".join(f'{key}="{_escape(value)}"' for key, value in sorted(sample.labels.items()))
-        lines.append(f"{sample.name}{{{labels}}} {sample.value:.17g}" if labels else f"{sample.name} {sample.value:.17g}")
+        lines.append(
+            f"{sample.name}{{{labels}}} {sample.value:.17g}" if labels else f"{sample.name} {sample.value:.17g}"
+        )
     return "\n".join(lines) + "\n"
 
 
