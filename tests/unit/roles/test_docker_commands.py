@@ -76,9 +76,3 @@ def test_the_daemon_restarts_only_for_what_it_cannot_reload(
     in_force: dict[str, object] | None, wanted: dict[str, object], restart: bool
 ) -> None:
     assert settings.needs_restart(in_force, wanted) is restart
-
-
-def test_other_address_pools_move_the_default_bridge() -> None:
-    assert settings.moves_default_bridge(None, BASE)
-    assert settings.moves_default_bridge(BASE, {**BASE, "default-address-pools": [{"base": "172.20.0.0/14"}]})
-    assert not settings.moves_default_bridge(BASE, {**BASE, "log-driver": "local"})
