@@ -145,6 +145,7 @@ class Project:
     ) -> None:
         """Write the Compose file: web with two replicas, and whatever else is asked for."""
         check = "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')"
+        slow = "APP_BOOT" in (web.get("environment") or {})
         definition = {
             "image": f"application:{version}",
             "volumes": ["/usr:/usr:ro"],
@@ -155,7 +156,7 @@ class Project:
             "stop_grace_period": "20s",
             "healthcheck": {
                 "test": ["CMD", "python3", "-c", check],
-                "interval": "1s", "timeout": "5s", "start_period": "2s", "retries": 3,
+                "interval": "1s", "timeout": "5s", "start_period": "60s" if slow else "2s", "retries": 3,
             },
             **web,
         }  # fmt: skip

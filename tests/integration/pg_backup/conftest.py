@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import subprocess
-import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,17 +132,23 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
-    program = Path(sys.executable).parent / "moto_server"
-    with subprocess.Popen([str(program), "-H", "127.0.0.1", "-p", "0"], stderr=subprocess.PIPE, text=True) as moto:
-        try:
-            assert moto.stderr is not None
-            line = next(text for text in moto.stderr if "Running on http://" in text)
-            address = line.split("http://", maxsplit=1)[1].split()[0].rstrip("/\x1b[0m")
-            # The pipe must not fill up with the log of requests.
-            subprocess.Popen(["cat"], stdin=moto.stderr, stdout=subprocess.DEVNULL)
-            yield address
-        finally:
-            moto.kill()
+    """``host:port`` of an S3 server of this session's own."""
+    command = ["docker", "run", "-d", "--rm", "-p", "127.0.0.1::5000", "keelson-lab/s3:latest"]
+    container = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        port = subprocess.run(["docker", "port", container, "5000/tcp"], check=True, capture_output=True, text=True)
+        address = port.stdout.split()[0]
+
+        def answers() -> bool:
+            try:
+                return bool(urllib.request.urlopen(f"http://{address}/", timeout=5).status == 200)
+            except (OSError, http.client.HTTPException):
+                return False
+
+        until(answers, "the S3 server answers")
+        yield address
+    finally:
+        subprocess.run(["docker", "rm", "-fv", container], check=False, capture_output=True)
 
 
 @pytest.fixture
