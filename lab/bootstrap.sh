@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-need_commands=(dockerd iptables mmdebstrap ssh ssh-keygen git make)
-need_packages=(docker.io iptables mmdebstrap openssh-client git make)
+needs=(dockerd=docker.io iptables=iptables mmdebstrap=mmdebstrap ssh-keygen=openssh-client git=git make=make)
+debian_keys=/usr/share/keyrings/debian-archive-keyring.gpg
 minimum_python='import sys; sys.exit(sys.version_info < (3, 11))'
 
 fail() { printf 'setup: %s\n' "$1" >&2; exit 1; }
@@ -28,9 +28,10 @@ install_packages() {
 }
 
 missing=()
-for index in "${!need_commands[@]}"; do
-  PATH="$PATH:/usr/sbin:/sbin" command -v "${need_commands[$index]}" >/dev/null || missing+=("${need_packages[$index]}")
+for need in "${needs[@]}"; do
+  PATH="$PATH:/usr/sbin:/sbin" command -v "${need%%=*}" >/dev/null || missing+=("${need#*=}")
 done
+[ -e "$debian_keys" ] || missing+=(debian-archive-keyring)
 [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 
 python=$(command -v python3 || true)
