@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 import time
@@ -17,6 +18,7 @@ from docker.errors import DockerException
 from .paths import CACHE
 from .progress import LabError, say
 
+SOCKET = Path("/var/run/docker.sock")
 START_SECONDS = 60.0
 
 
@@ -25,6 +27,8 @@ def client() -> docker.DockerClient:
     """A client of the running Engine; starts it first when needed. Raises LabError."""
     if (found := _connect()) is not None:
         return found
+    if SOCKET.exists() and not os.access(SOCKET, os.W_OK):
+        raise LabError(f"this user may not use {SOCKET}: join the group docker (and log in again), or run as root")
     if shutil.which("dockerd") is None:
         raise LabError("no Docker Engine answers and dockerd is not installed: run `make setup`")
     log = CACHE / "dockerd.log"
