@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
+
+from docker.errors import ImageNotFound
 
 from . import fleet
 from .engine import client
-from .images import PREFIX
+from .images import DIGEST_LABEL
 from .paths import CACHE, SSH_KEY, fleet_state
 from .progress import LabError, say, step
 from .topology import Lab
@@ -63,7 +66,9 @@ def purge() -> None:
         for name in names:
             fleet.down(name)
     with step("removing the lab's images and caches"):
-        for image in engine.images.list(filters={"reference": f"{PREFIX}/*"}):
-            engine.images.remove(image.id, force=True)
+        made = engine.images.list(filters={"label": DIGEST_LABEL})
+        for image in sorted(made, key=lambda image: str(image.attrs["Created"]), reverse=True):  # children come first
+            with suppress(ImageNotFound):
+                engine.images.remove(image.id, force=True)
         for path in (CACHE / "fleets", CACHE / "ssh", *CACHE.glob("s3-image-*")):
             subprocess.run(["rm", "-rf", str(path)], check=True)

@@ -56,7 +56,7 @@ LAYERS = (
     Layer("lint", ["tests.tools.lint"]),
     Layer("unit", ["pytest", "-q", "tests/unit"], junit=True),
     Layer("sanity", ["tests.tools.sanity"]),
-    Layer("integration", ["pytest", "-v", "tests/integration"], before=["lab", "images"], junit=True),
+    Layer("integration", ["tests.tools.integration"], before=["lab", "images"], junit=True),
     Layer("molecule", ["tests.tools.molecule_scenarios"], before=["lab", "images"]),
     Layer("e2e", ["pytest", "-v", "tests/e2e"], junit=True),
 )
