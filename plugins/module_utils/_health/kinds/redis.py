@@ -33,7 +33,7 @@ _ROLES = {"master": "master", "slave": "replica"}
 Reply: TypeAlias = "str | int | list[Any] | None"
 
 
-class _ReplyError(Exception):
+class ReplyError(Exception):
     """An error reply: its first word is the code."""
 
 
@@ -72,13 +72,13 @@ def request(*words: str) -> bytes:
 
 
 async def read_reply(stream: Stream) -> Reply:
-    """One reply. Raises UnhealthyError for what is not RESP2, and _ReplyError for an error reply."""
+    """One reply. Raises UnhealthyError for what is not RESP2, and ReplyError for an error reply."""
     line = (await stream.read_line()).decode(errors="replace")
     mark, text = line[:1], line[1:]
     if mark == "+":
         return text
     if mark == "-":
-        raise _ReplyError(text)
+        raise ReplyError(text)
     try:
         number = int(text)
     except ValueError:
@@ -104,7 +104,7 @@ def make_probe(target: RedisTarget, resources: Resources) -> Probe:
 
             try:
                 return await _converse(call, target)
-            except _ReplyError as error:
+            except ReplyError as error:
                 raise UnhealthyError(f"answers {error}") from None
 
     return attempt
@@ -117,7 +117,7 @@ async def _converse(call: Any, target: RedisTarget) -> str:
         await call("AUTH", target.password)
     if (answer := await call("PING")) != "PONG":
         raise UnhealthyError(f"answers {answer!r} to PING")
-    user = await _whoami(call, target)
+    user = await whoami(call, target)
     if user != target.username:
         raise UnhealthyError(f"the connection is user {user!r}, expected {target.username!r}")
     if target.role == "any":
@@ -128,10 +128,11 @@ async def _converse(call: Any, target: RedisTarget) -> str:
     return f"PONG as {user}, {role}"
 
 
-async def _whoami(call: Any, target: RedisTarget) -> str:
+async def whoami(call: Any, target: RedisTarget) -> str:
+    """The user of an authenticated connection. Raises ReplyError."""
     try:
         return str(await call("ACL", "WHOAMI"))
-    except _ReplyError as error:
+    except ReplyError as error:
         # Redis 5 has no ACL: everybody is the default user. A user without the right to ask was proved by AUTH.
         no_acl = str(error).startswith("ERR unknown command")
         proved = str(error).startswith("NOPERM") and target.username != "default"
