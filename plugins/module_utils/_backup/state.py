@@ -28,6 +28,7 @@ class DatabaseState:
 
     attempt_ok: bool | None = None
     success_at: float | None = None
+    first_success_at: float | None = None
     seconds: float | None = None
     bytes: int | None = None
     retained: int | None = None
@@ -82,7 +83,10 @@ class HostState:
 
     def update(self, database: str, **changes: Any) -> None:
         """Store results of ``database`` and publish the metrics of all."""
-        everything = {**self._read(), database: asdict(replace(self.of(database), **changes))}
+        changed = replace(self.of(database), **changes)
+        if changed.first_success_at is None:
+            changed = replace(changed, first_success_at=changed.success_at)
+        everything = {**self._read(), database: asdict(changed)}
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_file(self._folder / "state.json", json.dumps(everything, indent=1, sort_keys=True).encode())
         if self._settings.metrics_dir:
@@ -107,6 +111,11 @@ def orphan_rule(died: set[Point], now: datetime) -> Any:
 
 _METRICS = (
     ("keelson_backup_last_success_timestamp_seconds", "success_at", "When the newest restore point was published."),
+    (
+        "keelson_backup_first_success_timestamp_seconds",
+        "first_success_at",
+        "When this host published its first restore point; restore tests are expected from then on.",
+    ),
     ("keelson_backup_last_attempt_status", "attempt_ok", "1 when the last backup run succeeded, 0 when it failed."),
     ("keelson_backup_duration_seconds", "seconds", "How long the last successful backup took."),
     ("keelson_backup_size_bytes", "bytes", "Stored size of the newest restore point."),

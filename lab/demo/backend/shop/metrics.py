@@ -29,6 +29,12 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self.queries = Histogram(
+            "database_query_duration_seconds",
+            "Time that a request used a connection to the database, from its queries to the end of their transaction.",
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
         self.in_flight = self._gauge("http_requests_in_flight", "Requests being answered.")
         self.database_active = self._gauge("database_connections_active", "Connections of the pool in use.")
         self.database_max = self._gauge("database_connections_max", "Connections the pool may open.")

@@ -38,7 +38,7 @@ async def serve(settings: Settings) -> None:
     stop = _stop_event(shop)
     if await _stopped_within(stop, shop.faults.slow_start_seconds):
         return
-    shop.database = await Database.open(settings, lambda: shop.faults)
+    shop.database = await Database.open(settings, lambda: shop.faults, shop.metrics)
     shop.cache = Cache.open(settings, shop.metrics)
     shop.metrics.database_max.set(settings.database_pool)
     runner = web.AppRunner(_application(shop), access_log=None, shutdown_timeout=settings.grace_seconds)

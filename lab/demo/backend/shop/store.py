@@ -35,12 +35,13 @@ UNREACHABLE: tuple[type[Exception], ...] = (
 class Database:
     """Connections to PostgreSQL. Opens none before the first query, so the application starts without it."""
 
-    def __init__(self, pool: asyncpg.Pool, faults: Callable[[], Faults]) -> None:
+    def __init__(self, pool: asyncpg.Pool, faults: Callable[[], Faults], metrics: Metrics) -> None:
         self.pool = pool
         self._faults = faults
+        self._metrics = metrics
 
     @classmethod
-    async def open(cls, settings: Settings, faults: Callable[[], Faults]) -> Database:
+    async def open(cls, settings: Settings, faults: Callable[[], Faults], metrics: Metrics) -> Database:
         pool = await asyncpg.create_pool(
             settings.database_url,
             password=settings.database_password,
@@ -52,12 +53,16 @@ class Database:
             statement_cache_size=0,
             server_settings={"application_name": f"shop-{settings.version}"},
         )
-        return cls(pool, faults)
+        return cls(pool, faults, metrics)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection in a transaction."""
-        async with self.pool.acquire(timeout=5) as connection, connection.transaction():
+        async with (
+            self.pool.acquire(timeout=5) as connection,
+            _timed(self._metrics),
+            connection.transaction(),
+        ):
             if (seconds := self._faults().slow_query_seconds) > 0:
                 await connection.execute("SELECT pg_sleep($1)", seconds)
             yield connection
@@ -75,6 +80,12 @@ class Database:
     def active(self) -> int:
         """Connections in use."""
         return int(self.pool.get_size() - self.pool.get_idle_size())
+
+
+@asynccontextmanager
+async def _timed(metrics: Metrics) -> AsyncIterator[None]:
+    with metrics.queries.time():
+        yield
 
 
 class Cache:

@@ -63,6 +63,17 @@ def test_a_failure_does_not_forget_the_last_success(tmp_path: Path) -> None:
     assert (remembered.attempt_ok, remembered.success_at, remembered.damaged) == (False, 5.0, ("/b/x",))
 
 
+def test_the_first_success_is_remembered_for_good(tmp_path: Path) -> None:
+    state = HostState(settings(tmp_path))
+    state.update("shop", attempt_ok=False)
+    assert state.of("shop").first_success_at is None
+    state.update("shop", attempt_ok=True, success_at=5.0)
+    state.update("shop", attempt_ok=True, success_at=9.0)
+    text = (tmp_path / "metrics" / "keelson_backup_main.prom").read_text(encoding="utf-8")
+    assert 'keelson_backup_first_success_timestamp_seconds{backup="main",database="shop"} 5\n' in text
+    assert 'keelson_backup_last_success_timestamp_seconds{backup="main",database="shop"} 9\n' in text
+
+
 def test_a_state_file_that_cannot_be_read_is_an_empty_one(tmp_path: Path) -> None:
     state = HostState(settings(tmp_path))
     state.update("shop", attempt_ok=True)
