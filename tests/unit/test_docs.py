@@ -45,3 +45,9 @@ def test_playbooks_and_tags_exist(page: Path) -> None:
 def test_inventories_exist(page: Path) -> None:
     named = re.findall(r"-i (inventories/\w+)", page.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).is_dir()] == []
+
+
+def test_every_playbook_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = [path.stem for path in sorted((ROOT / "playbooks").glob("*.yml"))]
+    assert [name for name in names if f"| `keelson.ops.{name}` |" not in text] == []
