@@ -12,7 +12,8 @@ from types import FrameType
 
 from .._core.errors import OpsError
 from .._core.lock import LockHeld
-from . import backup
+from .._pitr.beside import RecoveryError
+from . import backup, pitr
 from .output import Output
 
 EXIT_FAILED = 1
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     areas = parser.add_subparsers(dest="area", metavar="AREA", required=True)
     backup.add_parser(areas, _EXIT_CODES)
+    pitr.add_parser(areas, _EXIT_CODES)
     given = parser.parse_args(arguments)
     output = Output(as_json=given.json, quiet=given.quiet)
     # A service manager's stop unwinds like Ctrl-C, so that nothing unfinished stays behind.
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.run(given, output)
     except LockHeld as error:
         return output.fail(error, EXIT_BUSY)
-    except backup.DAMAGE as error:
+    except (*backup.DAMAGE, RecoveryError) as error:
         return output.fail(error, EXIT_DAMAGED)
     except OpsError as error:
         return output.fail(error, EXIT_FAILED)
