@@ -49,7 +49,9 @@ def add_parser(areas: Any, epilog: str) -> None:
     command.add_argument("--confirm", metavar="NAME", help="the cluster's name: switch to what was restored")
     command.add_argument("--again", action="store_true", help="even if it was restored to this time before")
     command.add_argument("--check", action="store_true", help="print what would be done")
-    command = add("discard", _discard, "remove the data from before the last switch")
+    command = add(
+        "discard", _discard, "remove the data from before a switch, and what was restored but not switched to"
+    )
     command.add_argument("--confirm", metavar="NAME", required=True, help="the cluster's name")
     add("drill", _drill, "recover to a point between two known rows in a throw-away directory, and report the time")
 
@@ -134,8 +136,7 @@ def _restore(given: argparse.Namespace, output: Output) -> None:
 def _discard(given: argparse.Namespace, output: Output) -> None:
     recovery = _open(given, output)
     removed = restoring.discard(recovery, given.confirm)
-    line = "there is nothing to remove" if removed is None else f"removed {removed['volume'] or removed['directory']}"
-    output.result({"removed": removed}, [line])
+    output.result({"removed": removed}, [f"removed {what}" for what in removed] or ["there is nothing to remove"])
 
 
 def _drill(given: argparse.Namespace, output: Output) -> None:

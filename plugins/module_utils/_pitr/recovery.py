@@ -97,7 +97,12 @@ def read_archive(recovery: Recovery) -> Archive | None:
 
 def status(recovery: Recovery) -> tuple[Repository, Archive | None]:
     """What is stored and archived, published as metrics too."""
-    repository, archive = read_repository(recovery), read_archive(recovery)
+    archive = read_archive(recovery)
+    try:
+        repository = read_repository(recovery)
+    except OpsError as error:
+        # Told to the monitoring too: a repository that can't be read is as good as none.
+        repository = Repository(False, error.message, None, (), None, None)
     recovery.state.publish(repository_samples(recovery.settings.name, repository, archive), "repository")
     return repository, archive
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from .._core.command import CommandFailed
 from .._core.errors import OpsError
@@ -150,10 +149,11 @@ def _switch(recovery: Recovery, prepared: Prepared) -> float:
         recovery.state.audit({"event": "switch failed", "error": error.message})
         raise OpsError(f"the restored server doesn't start, the one from before runs again: {error.message}") from None
     outage = round(clock.monotonic() - began, 3)
-    kept = {"target": prepared.target, "directory": prepared.directory, "volume": prepared.volume}
     at = f"{clock.now():%Y-%m-%d %H:%M:%S}+00"
-    recovery.state.update(prepared=None, switched={**kept, "at": at})
-    recovery.state.audit({"event": "switched", **kept})
+    before = {"directory": prepared.directory, "volume": prepared.volume}
+    kept = [item for item in recovery.state.kept() if item["directory"] != prepared.directory]
+    recovery.state.update(prepared=None, switched={"target": prepared.target, "at": at}, kept=[*kept, before])
+    recovery.state.audit({"event": "switched", "target": prepared.target, "kept": prepared.directory})
     return outage
 
 
@@ -170,19 +170,26 @@ def wait_until_ready(recovery: Recovery) -> None:
         recovery.clock.sleep(POLL_SECONDS)
 
 
-def discard(recovery: Recovery, confirm: str) -> dict[str, Any] | None:
-    """Remove the data from before the last switch; what was removed, None when there was none. Raises OpsError."""
+def discard(recovery: Recovery, confirm: str) -> list[str]:
+    """Remove the data from before every switch, and what was restored but never switched to; what was removed.
+
+    Raises OpsError unless ``confirm`` is the cluster's name.
+    """
     if confirm != recovery.settings.name:
         raise OpsError(f"confirm {confirm!r} is not the name of the cluster, {recovery.settings.name!r}")
+    removed = []
     with recovery.locked("discard"):
-        kept = recovery.state.read().get("switched")
-        if not isinstance(kept, dict) or "directory" not in kept:
-            return None
-        recovery.cluster.remove_place(Place(Path(kept["directory"]), kept["volume"]))
-        left = {key: value for key, value in kept.items() if key in ("target", "at")}
-        recovery.state.update(switched=left)
-        recovery.state.audit({"event": "discarded", "directory": kept["directory"]})
-        return {"directory": kept["directory"], "volume": kept["volume"]}
+        prepared = recovery.state.prepared()
+        if prepared is not None:
+            _forget_prepared(recovery, prepared)
+            removed.append(prepared.volume or prepared.directory)
+        for item in recovery.state.kept():
+            recovery.cluster.remove_place(Place(Path(str(item["directory"])), item["volume"]))
+            removed.append(str(item["volume"] or item["directory"]))
+        recovery.state.update(kept=None)
+        if removed:
+            recovery.state.audit({"event": "discarded", "removed": removed})
+    return removed
 
 
 def _forget_prepared(recovery: Recovery, prepared: Prepared | None) -> None:
@@ -193,5 +200,6 @@ def _forget_prepared(recovery: Recovery, prepared: Prepared | None) -> None:
 
 def _answers(recovery: Recovery) -> bool:
     with suppress(CommandFailed):
-        return ask(recovery.cluster, "SELECT 1") == "1"
+        ask(recovery.cluster, "SELECT 1")
+        return True
     return False

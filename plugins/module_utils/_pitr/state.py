@@ -61,6 +61,10 @@ class State:
             return None
         return Prepared(**raw)
 
+    def kept(self) -> list[dict[str, str | None]]:
+        """Directories with the data from before a switch, oldest first."""
+        return list(self.read().get("kept", ()))
+
     def audit(self, entry: Mapping[str, object]) -> None:
         self._audit.append({"cluster": self._settings.name, **entry})
 
