@@ -27,7 +27,11 @@ class Backend(BaseHTTPRequestHandler):
     def answer(self, body):
         if self.path.startswith("/api/"):
             time.sleep(0.05)  # requests are running while another process of this service stops
-        sent = {"port": PORT, "length": len(body), "headers": dict(self.headers)}
+        sent = {
+            "port": PORT,
+            "length": len(body),
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+        }
         content = json.dumps(sent).encode()
         self.send_response(503 if stopping.is_set() and self.path == "/health" else 200)
         self.send_header("Content-Type", "application/json")
