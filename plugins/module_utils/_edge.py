@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._core.errors import OpsError
+from ._core.errors import OpsError, place_of
 
 
 def run_module(module: AnsibleModule, body: Callable[[], dict[str, object]]) -> None:
@@ -25,21 +25,9 @@ def run_module(module: AnsibleModule, body: Callable[[], dict[str, object]]) -> 
     except OpsError as error:
         message, facts = error.message, error.facts
     except Exception as error:
-        message = f"unexpected {type(error).__name__} at {_place(error)}; please report it"
+        message = f"unexpected {type(error).__name__} at {place_of(error)}; please report it"
     else:
         module.exit_json(**result)
         return
     # Not in the handlers: fail_json would add the traceback, and so the text, of the exception being handled.
     module.fail_json(msg=message, **facts)
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    place = "an unknown place"
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if "module_utils" in code.co_filename or "modules" in code.co_filename:
-            name = code.co_filename.rsplit("module_utils/", 1)[-1].rsplit("modules/", 1)[-1]
-            place = f"{name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place

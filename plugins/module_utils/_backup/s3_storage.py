@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from .._core.aws import error_code, error_text, failures
 from .._core.errors import OpsError
 from .points import MANIFEST, Point, database_folder, is_point_id
-from .s3_client import error_code, error_text, failures
 from .settings import S3Destination
 
 MIB = 1024 * 1024

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from .._core.duration import parse_duration
 from .._core.errors import OpsError
 from .retention import Retention
 
 CONFIG_DIRECTORY = Path("/etc/keelson/backup")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$")
-_DURATION = re.compile(r"^(\d+)\s*([smhdw]?)$")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +184,6 @@ def load_settings(name: str, directory: Path = CONFIG_DIRECTORY) -> Settings:
 def configured(directory: Path = CONFIG_DIRECTORY) -> list[str]:
     """Names of the backups configured on this host."""
     return sorted(path.stem for path in directory.glob("*.json"))
-
-
-def parse_duration(value: Any, where: str) -> float:
-    """Seconds from a number or a text as ``90``, ``30m``, ``20h``, ``7d`` or ``2w``."""
-    match = _DURATION.match(str(value).strip())
-    if isinstance(value, bool) or match is None:
-        raise OpsError(f"{where}: {value!r} is not a duration such as 90, 30m, 20h or 7d")
-    return float(match.group(1)) * _UNITS[match.group(2)]
 
 
 def _destination(item: Mapping[str, Any], where: str) -> DirectoryDestination | S3Destination:

@@ -17,7 +17,8 @@ from .._backup import verify as verifying
 from .._backup.archive import ArchiveDamagedError
 from .._backup.backup import Backup, open_backup
 from .._backup.report import checked_data, listed_data, plan_data, restored_data, taken_data
-from .._backup.settings import CONFIG_DIRECTORY, configured, load_settings, parse_duration
+from .._backup.settings import CONFIG_DIRECTORY, configured, load_settings
+from .._core.duration import parse_duration
 from .._core.errors import OpsError
 from .output import Output, duration, size, table
 

@@ -17,3 +17,16 @@ class OpsError(Exception):
         super().__init__(message)
         self.message = message
         self.facts = facts
+
+
+def place_of(error: BaseException) -> str:
+    """Where in our code an exception was raised: a file and a line, nothing of its text."""
+    trace = error.__traceback__
+    place = "an unknown place"
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if "module_utils" in code.co_filename or "modules" in code.co_filename:
+            name = code.co_filename.rsplit("module_utils/", 1)[-1].rsplit("modules/", 1)[-1]
+            place = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
