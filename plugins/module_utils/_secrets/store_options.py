@@ -5,7 +5,8 @@
 
 ``stores.open_store(store, where, clock)`` makes the Store of them; ``where`` names the option in errors. In the same
 way ``targets.open_target(target, policy, where, clock, runner)`` makes the Target of the options that ``targets``
-declares as ``TARGET`` and ``POLICY``. One entry of the list ``secrets`` of the module secret_rotate:
+declares as ``TARGET`` and ``POLICY``. No option has a default here, so that those of one secret go over those of all.
+One entry of the list ``secrets`` of the module secret_rotate:
 
 ``name``, ``store`` (STORE), ``target`` (TARGET; without it nothing but the store changes), ``policy`` (POLICY),
 ``initial`` (the secret that is in use already, for the first run), ``max_age`` and ``overlap`` (as V(90d)).
@@ -29,7 +30,7 @@ STORE: dict[str, dict[str, Any]] = {
     # Where the value is: key of a JSON secret (aws: the whole text without it; vault: "value"), or of an .env entry.
     "key": {"type": "str", "no_log": False},
     # Attribute of the credential -> key beside it, as {username: DB_USER}. For type file: -> path of another file.
-    "attribute_keys": {"type": "dict", "default": {}, "no_log": False},
+    "attribute_keys": {"type": "dict", "no_log": False},
     # env_file: the entry, file: the path, where the other accepted secret is: pending, else previous, else none.
     "companion": {"type": "str"},
     # aws
@@ -44,14 +45,14 @@ STORE: dict[str, dict[str, Any]] = {
     "endpoint_url": {"type": "str"},
     "ca_bundle": {"type": "path"},
     # vault
-    "mount": {"type": "str", "default": "secret"},
+    "mount": {"type": "str"},
     "namespace": {"type": "str"},
     "token": {"type": "str", "no_log": True},
     "token_file": {"type": "path"},
     "role_id": {"type": "str"},
     "secret_id": {"type": "str", "no_log": True},
     "secret_id_file": {"type": "path"},
-    "auth_mount": {"type": "str", "default": "approle"},
+    "auth_mount": {"type": "str"},
     # files: of the visible file; the state beside it is 0600 and of the user that runs this
     "owner": {"type": "str"},
     "group": {"type": "str"},
