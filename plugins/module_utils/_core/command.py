@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from .errors import OpsError
 from .masking import mask
 
 TAIL_CHARACTERS = 2000
+TERM_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +75,50 @@ class SubprocessRunner:
 
     def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
         started = time.monotonic()
+        process = _start(command)
         try:
-            done = subprocess.run(
-                command.argv,
-                input=command.stdin,
-                stdin=subprocess.DEVNULL if command.stdin is None else None,
-                capture_output=True,
-                cwd=command.cwd,
-                env={**os.environ, "LC_ALL": "C.UTF-8", **command.env},
-                timeout=timeout,
-                check=False,
-            )
-        except FileNotFoundError as error:
-            raise CommandFailed(command, f"cannot be run ({error.strerror}: {error.filename})") from None
-        except PermissionError as error:
-            raise CommandFailed(command, f"cannot be run ({error.strerror})") from None
+            stdout, stderr = process.communicate(command.stdin, timeout)
         except subprocess.TimeoutExpired as expired:
-            stderr = (expired.stderr or b"").decode(errors="replace")
-            raise CommandFailed(command, f"still running after {timeout:g} s, stopped", stderr=stderr) from None
+            _end(process)
+            said = (expired.stderr or b"").decode(errors="replace")
+            raise CommandFailed(command, f"still running after {timeout:g} s, stopped", stderr=said) from None
+        except BaseException:
+            _end(process)
+            raise
         result = CommandResult(
             command,
-            done.returncode,
-            done.stdout.decode(errors="replace"),
-            done.stderr.decode(errors="replace"),
+            process.returncode,
+            stdout.decode(errors="replace"),
+            stderr.decode(errors="replace"),
             time.monotonic() - started,
         )
         if check and result.rc != 0:
             raise CommandFailed(command, f"exit code {result.rc}", result.rc, result.stderr or result.stdout)
         return result
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command.argv,
+            stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=command.cwd,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **command.env},
+            start_new_session=True,  # a group of its own, so that what the program started can be ended with it
+        )
+    except FileNotFoundError as error:
+        raise CommandFailed(command, f"cannot be run ({error.strerror}: {error.filename})") from None
+    except PermissionError as error:
+        raise CommandFailed(command, f"cannot be run ({error.strerror})") from None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the program and its children: politely, then for good."""
+    for number, patience in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=patience)
+            return

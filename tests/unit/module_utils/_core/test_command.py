@@ -74,3 +74,12 @@ def test_is_stopped_at_the_time_limit_and_what_it_said_is_kept() -> None:
 def test_bytes_that_are_no_text_do_not_break_it() -> None:
     result = SubprocessRunner().run(python(r"import sys; sys.stdout.buffer.write(b'a\xff')"))
     assert result.stdout == "a\ufffd"
+
+
+def test_what_a_program_started_is_stopped_with_it(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    command = Command(("sh", "-c", f"sleep 600 & echo $! > {child}; wait"))
+    with pytest.raises(CommandFailed, match="still running"):
+        SubprocessRunner().run(command, timeout=0.5)
+    state = Path(f"/proc/{child.read_text().strip()}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
