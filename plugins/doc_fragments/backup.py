@@ -15,12 +15,37 @@ options:
     description:
       - Name of a backup that the role P(keelson.ops.postgres_backup#role) configured on the host. All other options
         but the one for the age are then taken from there.
-      - Either this or O(databases) with O(destinations) is needed.
+      - Otherwise O(destinations) is needed, with O(databases) or with O(command).
     type: str
   name:
     description:
       - Name of this backup, for its state, lock and metrics on the host. The first database's name when not given.
+      - With O(source=command) it is needed, and is also the name of what is backed up.
     type: str
+  source:
+    description:
+      - V(postgres) dumps O(databases) of a server. V(command) takes what O(command) writes to its standard output.
+      - Points of commands are kept in the folder C(@commands) of each destination, so that no database of the same
+        name is mixed up with them.
+    type: str
+    choices: [postgres, command]
+  command:
+    description:
+      - Program and arguments, with no shell, that write a dump to standard output, such as
+        V([mongodump, --archive, --quiet]).
+      - It has to exit with 0 and to write something, or there is no backup. It runs as O(run_as), with O(command_env).
+      - MongoDB's programs were not run by this project's tests; a stand-in with the same behaviour was.
+    type: list
+    elements: str
+  command_env:
+    description: Environment for O(command) and O(verify_command). The place for a password, which arguments are not.
+    type: dict
+  verify_command:
+    description:
+      - Program and arguments that read such a dump from standard input to its end and exit with 0 when it is whole,
+        such as V([mongorestore, --archive, --dryRun]). Without it V(read) verifies hashes only.
+    type: list
+    elements: str
   databases:
     description: Databases of one server. Each has restore points of its own.
     type: list
@@ -134,6 +159,16 @@ options:
       storage_class:
         description: Storage class of the objects, such as V(STANDARD_IA).
         type: str
+      object_lock_mode:
+        description:
+          - Lock each object for O(destinations[].object_lock_days), in a bucket made with object lock. Under
+            V(COMPLIANCE) nobody can shorten it; under V(GOVERNANCE) those with a special permission can.
+          - Retention then only hides points, with delete markers, until their locks are over.
+        type: str
+        choices: [GOVERNANCE, COMPLIANCE]
+      object_lock_days:
+        description: For how many days objects are locked, counted from their upload.
+        type: int
       ca_bundle:
         description: File with the authority of the endpoint's certificate.
         type: path
@@ -141,7 +176,13 @@ options:
         description: How often a request is tried, with growing pauses, before the run fails; V(6) when not given.
         type: int
   decryption_identity:
-    description: File with the age identity that reads encrypted restore points. Best kept off this host.
+    description:
+      - File with the secret key that reads encrypted restore points, an age identity or an exported secret key of gpg.
+        Best kept off this host.
+      - gpg gets it in a keyring of its own that lives as long as the run, in memory where the machine has C(/dev/shm).
+    type: path
+  decryption_passphrase_file:
+    description: File with the passphrase of the gpg key in O(decryption_identity), when it has one.
     type: path
   lock_timeout:
     description: How long to wait for another run of this backup, as V(90), V(30m) or V(2h).
@@ -161,6 +202,7 @@ options:
     default: /var/lib/prometheus/node-exporter
 requirements:
   - zstd
+  - age or gpg (2.2 or newer), for encryption
   - boto3 for a destination of type V(s3)
   - PostgreSQL's client programs of the server's major version, or the docker command for a server in a container
 """

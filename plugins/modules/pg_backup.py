@@ -14,6 +14,7 @@ author:
   - keelson contributors (@keelson-ops)
 description:
   - Dumps each database with C(pg_dump), compresses with zstd, and streams to all destinations without a temporary file.
+    What another program dumps to its standard output goes the same way, with O(source=command).
   - A restore point exists only once its manifest does. The manifest is written last, after every program of the
     pipeline ended well and all bytes were stored. A failed run leaves nothing behind and never touches older points.
   - The manifest holds sizes, hashes, versions and a fingerprint of the content that a restore is compared with. It is
@@ -62,14 +63,34 @@ options:
     description: Threads of zstd.
     type: int
     default: 2
+  compression_program:
+    description:
+      - V(pg_dump) lets C(pg_dump) compress with zstd itself, which version 16 and newer can; V(zstd) has the whole
+        stream compressed by C(zstd) on this host. V(auto) is V(pg_dump) where a container's programs can do it, as less
+        has to be carried out of the container, else V(zstd).
+    type: str
+    choices: [auto, zstd, pg_dump]
+    default: auto
   encryption_recipients:
     description: Public keys of age. The host needs the C(age) program and can't read its own backups.
+    type: list
+    elements: str
+  encryption_gpg_keys:
+    description:
+      - Public keys of gpg, each as ASCII armor (C(gpg --armor --export)), as an alternative to age. They are used from
+        a keyring of the run's own; the user's is neither read nor changed.
     type: list
     elements: str
   lock_wait_timeout:
     description: How long C(pg_dump) waits for a table that something else has locked exclusively.
     type: str
     default: '300'
+  stall_timeout:
+    description:
+      - How long nothing may move between the dump and the slowest destination before the run is given up and cleaned
+        up. A destination in S3 takes 16 MiB at a time, so this also is the least speed that is accepted.
+    type: str
+    default: 30m
 extends_documentation_fragment:
   - keelson.ops.attributes
   - keelson.ops.attributes.actiongroup_ops
@@ -104,6 +125,16 @@ EXAMPLES = r"""
 - name: A backup now, as the role postgres_backup configured it on the host
   keelson.ops.pg_backup:
     config: shop
+
+- name: MongoDB, by its own program, encrypted for a key whose secret half is not on the host
+  keelson.ops.pg_backup:
+    source: command
+    name: catalogue
+    command: [mongodump, --archive, --quiet, --config=/etc/keelson/mongodump.yaml]
+    encryption_gpg_keys: ["{{ lookup('ansible.builtin.file', 'backup-public-key.asc') }}"]
+    retention: {daily: 7, weekly: 4, monthly: 12}
+    destinations:
+      - {type: s3, bucket: shop-backups, prefix: db1, credentials_file: /etc/keelson/s3-credentials}
 
 - name: Two databases of the server on this host, to its disk and to a bucket
   keelson.ops.pg_backup:
@@ -175,8 +206,11 @@ OPTIONS = {
     "timezone": {"type": "str", "default": "UTC"},
     "compression_level": {"type": "int", "default": 3},
     "compression_threads": {"type": "int", "default": 2},
+    "compression_program": {"type": "str", "choices": ["auto", "zstd", "pg_dump"], "default": "auto"},
     "encryption_recipients": {"type": "list", "elements": "str"},
+    "encryption_gpg_keys": {"type": "list", "elements": "str"},
     "lock_wait_timeout": {"type": "str", "default": "300"},
+    "stall_timeout": {"type": "str", "default": "30m"},
 }
 
 

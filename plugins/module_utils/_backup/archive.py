@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO
 
-from .._core.command import Command
+from .._core.command import Command, Runner
 from .._core.errors import OpsError
+from .encryption import Encryption, decrypting, encrypting
 from .manifest import StoredFile
 from .process_chain import ProcessChain
 from .settings import Settings
+from .stall import StallGuard
 from .storage import Sink
 
 BLOCK = 1024 * 1024
@@ -25,57 +29,105 @@ class ArchiveDamagedError(OpsError):
     """Stored bytes are not those that were written."""
 
 
-def pack_commands(settings: Settings) -> list[Command]:
-    """Compression (a zstd frame ends with a checksum), then encryption for those who may read."""
-    level, threads = settings.compression_level, settings.compression_threads
-    commands = [Command(("zstd", "--quiet", "--stdout", "--check", f"-{level}", f"-T{threads}"))]
-    if settings.encryption_recipients:
-        recipients = [word for recipient in settings.encryption_recipients for word in ("--recipient", recipient)]
-        commands.append(Command(("age", "--encrypt", *recipients)))
-    return commands
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """What a dump goes through before it is stored: compression, then encryption for those who may read."""
+
+    settings: Settings
+    encryption: Encryption | None = None
+
+    def commands(self, *, compressed: bool = False) -> list[Command]:
+        """A zstd frame ends with a checksum; it costs little around what is ``compressed`` already."""
+        level = 1 if compressed else self.settings.compression_level
+        threads = 1 if compressed else self.settings.compression_threads
+        pack = Command(("zstd", "--quiet", "--stdout", "--check", f"-{level}", f"-T{threads}"))
+        return [pack, self.encryption.command] if self.encryption else [pack]
+
+    def file_name(self, base: str) -> str:
+        return base + ".zst" + (self.encryption.suffix if self.encryption else "")
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        return self.encryption.recipients if self.encryption else ()
 
 
-def unpack_commands(settings: Settings, *, encrypted: bool) -> list[Command]:
-    """The reverse. Raises OpsError for an encrypted point without the key."""
+@contextmanager
+def open_packing(settings: Settings, runner: Runner) -> Iterator[Packing]:
+    """Raises OpsError for a recipient that cannot be used."""
+    with encrypting(settings, runner) as encryption:
+        yield Packing(settings, encryption)
+
+
+@contextmanager
+def open_unpacking(settings: Settings, recipients: Sequence[str], runner: Runner) -> Iterator[list[Command]]:
+    """The reverse, for a point that was encrypted for ``recipients``. Raises OpsError without the key."""
     unpack = Command(("zstd", "--quiet", "--stdout", "--decompress"))
-    if not encrypted:
-        return [unpack]
-    if not settings.decryption_identity:
-        raise OpsError(
-            "this restore point is encrypted; give the file with the age identity (option decryption_identity)"
-        )
-    return [Command(("age", "--decrypt", "--identity", settings.decryption_identity)), unpack]
+    if not recipients:
+        yield [unpack]
+        return
+    with decrypting(settings, recipients, runner) as decrypt:
+        yield [decrypt, unpack]
 
 
-def suffix(settings: Settings) -> str:
-    return ".zst.age" if settings.encryption_recipients else ".zst"
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How ``stream`` runs: who is told, what must be right before anything is finished, and how long it may rest.
+
+    ``join`` raises what another part of the run found. ``stall_timeout`` is in seconds.
+    """
+
+    progress: Progress
+    join: Callable[[], object]
+    stall_timeout: float
+    refuse_empty: bool = False
 
 
-def stream(
-    name: str, producers: Sequence[Command], sinks: Sequence[Sink], progress: Progress, *, join: Callable[[], object]
-) -> StoredFile:
+def stream(name: str, producers: Sequence[Command], sinks: Sequence[Sink], flow: Flow) -> StoredFile:
     """Send what ``producers`` make to every sink, and finish the sinks only after all is known to be right.
 
-    ``join`` is called between and raises what another part of the run found. After an error the caller aborts.
+    After an error the caller aborts.
     """
-    digest, size = hashlib.sha256(), 0
-    chain = None
-    try:
-        chain = ProcessChain(producers)
-        while block := chain.stdout.read(BLOCK):
-            digest.update(block)
-            size += len(block)
-            for sink in sinks:
-                sink.write(block)
-            progress(size)
-        chain.finish()
-        join()
+    chain: ProcessChain | None = None
+
+    def interrupt() -> None:
         for sink in sinks:
-            sink.finish()
-    except BaseException:
+            sink.interrupt()
         if chain is not None:
             chain.stop()
-        raise
+
+    with StallGuard(flow.stall_timeout, interrupt) as guard:
+        try:
+            within = flow.stall_timeout if flow.refuse_empty else None
+            chain = ProcessChain(producers, first_byte_within=within)
+            guard.moved()
+            stored = _send(name, chain, sinks, flow, guard)
+            flow.join()
+            for sink in sinks:
+                sink.finish()
+                guard.moved()
+            if not guard.stalled:
+                return stored
+        except BaseException as error:
+            if chain is not None:
+                chain.stop()
+            if not (guard.stalled and isinstance(error, Exception)):
+                raise
+    raise OpsError(f"nothing moved for {flow.stall_timeout:g} s, the run was given up (option stall_timeout)")
+
+
+def _send(name: str, chain: ProcessChain, sinks: Sequence[Sink], flow: Flow, guard: StallGuard) -> StoredFile:
+    digest, size = hashlib.sha256(), 0
+    while block := chain.stdout.read(BLOCK):
+        guard.moved()
+        digest.update(block)
+        size += len(block)
+        for sink in sinks:
+            sink.write(block)
+        guard.moved()
+        flow.progress(size)
+    chain.finish()
+    if flow.refuse_empty and chain.first_was_empty:
+        raise OpsError("the command wrote nothing to its standard output; that is no backup (option command)")
     return StoredFile(name, size, digest.hexdigest())
 
 
@@ -92,11 +144,20 @@ def collect(producers: Sequence[Command]) -> bytes:
 
 
 def feed(
-    blocks: Iterable[bytes], file: StoredFile, consumers: Sequence[Command], progress: Progress, where: str
+    blocks: Iterable[bytes],
+    file: StoredFile,
+    consumers: Sequence[Command],
+    progress: Progress,
+    where: str,
+    *,
+    output: IO[bytes] | None = None,
 ) -> None:
-    """Send stored ``blocks`` through ``consumers``. Raises ArchiveDamagedError when they are not the manifest's."""
+    """Send stored ``blocks`` through ``consumers`` into ``output``, or nowhere.
+
+    Raises ArchiveDamagedError when they are not the manifest's.
+    """
     digest, size = hashlib.sha256(), 0
-    chain = ProcessChain(consumers, feed=True, collect=False) if consumers else None
+    chain = ProcessChain(consumers, feed=True, collect=False, output=output) if consumers else None
     try:
         consuming = chain is not None
         for block in blocks:

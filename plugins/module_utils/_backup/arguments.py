@@ -24,6 +24,8 @@ _DESTINATION: dict[str, Any] = {
     "server_side_encryption": {"type": "str", "choices": ["AES256", "aws:kms"]},
     "kms_key_id": {"type": "str", "no_log": False},
     "storage_class": {"type": "str"},
+    "object_lock_mode": {"type": "str", "choices": ["GOVERNANCE", "COMPLIANCE"]},
+    "object_lock_days": {"type": "int"},
     "ca_bundle": {"type": "path"},
     "max_attempts": {"type": "int"},
 }
@@ -31,6 +33,10 @@ _DESTINATION: dict[str, Any] = {
 SHARED: dict[str, Any] = {
     "config": {"type": "str"},
     "name": {"type": "str"},
+    "source": {"type": "str", "choices": ["postgres", "command"]},
+    "command": {"type": "list", "elements": "str"},
+    "command_env": {"type": "dict", "no_log": True},
+    "verify_command": {"type": "list", "elements": "str"},
     "databases": {"type": "list", "elements": "str", "aliases": ["database"]},
     "login_host": {"type": "str", "aliases": ["host"]},
     "login_port": {"type": "int", "default": 5432, "aliases": ["port"]},
@@ -53,6 +59,7 @@ SHARED: dict[str, Any] = {
         "required_if": [("type", "directory", ["path"]), ("type", "s3", ["bucket"])],
     },
     "decryption_identity": {"type": "path"},
+    "decryption_passphrase_file": {"type": "path", "no_log": False},
     "lock_timeout": {"type": "str", "default": "60"},
     "state_dir": {"type": "path", "default": "/var/lib/keelson/backup"},
     "audit_log": {"type": "path", "default": "/var/log/keelson/backup.jsonl"},
@@ -71,9 +78,10 @@ CONSTRAINTS: dict[str, Any] = {
     "mutually_exclusive": [
         ("container", "compose_service"),
         ("login_host", "login_unix_socket"),
-        ("config", "databases"),
+        ("config", "databases", "command"),
         ("config", "destinations"),
     ],
-    "required_together": [("compose_project", "compose_service"), ("databases", "destinations")],
-    "required_one_of": [("config", "databases")],
+    "required_together": [("compose_project", "compose_service")],
+    "required_one_of": [("config", "databases", "command")],
+    "required_if": [("source", "command", ["command", "name"])],
 }

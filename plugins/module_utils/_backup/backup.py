@@ -20,7 +20,7 @@ from .plan import Destination
 from .points import MANIFEST, Point
 from .s3_client import connect
 from .s3_storage import S3Storage
-from .settings import S3Destination, Settings
+from .settings import S3Destination, Settings, placed
 from .state import HostState
 from .storage import Storage
 
@@ -91,12 +91,13 @@ def mark(location: str, point: Point) -> str:
 def open_backup(settings: Settings, *, clock: Clock | None = None, reporter: Reporter | None = None) -> Backup:
     """Everything for ``settings``. Raises OpsError when a destination's library or credentials are missing."""
     storages: list[Storage] = []
-    for destination in settings.destinations:
+    time = clock or SystemClock()
+    for destination in (placed(item, settings) for item in settings.destinations):
         if isinstance(destination, S3Destination):
-            storages.append(S3Storage(destination, connect(destination)))
+            storages.append(S3Storage(destination, connect(destination), time))
         else:
             storages.append(DirectoryStorage(destination.path))
-    return Backup(settings, storages, HostState(settings), clock or SystemClock(), reporter=reporter or Silent())
+    return Backup(settings, storages, HostState(settings), time, reporter=reporter or Silent())
 
 
 def read_manifest(storage: Storage, point: Point) -> Manifest:

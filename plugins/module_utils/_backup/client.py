@@ -108,24 +108,24 @@ def open_programs(source: Source, application: str, runner: Runner) -> Iterator[
         secrets = (source.login_password,) if source.login_password else ()
         prefix: tuple[str, ...] = ()
         if source.run_as:
-            account = _account(source.run_as)
-            env["HOME"] = account.pw_dir
-            prefix = _become(account)
+            prefix, home = become(source.run_as)
+            env.update(home)
         yield LocalPrograms(env, prefix, source.bin_dir, secrets)
 
 
-def _account(name: str) -> pwd.struct_passwd:
+def become(name: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What goes before a command of another user's, and its environment. Raises OpsError when there is no such user.
+
+    setpriv runs the program in its own place, so that our signals reach it; runuser would stand between.
+    """
     try:
-        return pwd.getpwnam(name)
+        account = pwd.getpwnam(name)
     except KeyError:
         raise OpsError(f"there is no user {name!r} on this host (option run_as)") from None
-
-
-def _become(account: pwd.struct_passwd) -> tuple[str, ...]:
-    """setpriv runs the program in its own place, so that our signals reach it; runuser would stand between."""
+    home = {"HOME": account.pw_dir}
     if os.geteuid() == account.pw_uid:
-        return ()
-    return ("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups", "--")
+        return (), home
+    return ("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups", "--"), home
 
 
 def connection_environment(source: Source, application: str) -> dict[str, str]:

@@ -139,6 +139,9 @@ class FileSink:
         except OSError as error:
             raise self._error(error) from None
 
+    def interrupt(self) -> None:
+        pass
+
     def abort(self) -> None:
         self._stream.close()
         self._partial.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from .._core.errors import OpsError
 from .points import Point
 
 FORMAT = 1
+POSTGRES, COMMAND = "postgres", "command"
 
 
 class ManifestDamagedError(OpsError):
@@ -53,7 +54,10 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything known of a restore point. Times are ISO 8601 in UTC."""
+    """Everything known of a restore point. Times are ISO 8601 in UTC.
+
+    What ``source`` ``command`` made has no server: its fingerprint, version, locale and the like are empty.
+    """
 
     id: str
     database: str
@@ -72,6 +76,7 @@ class Manifest:
     wal_position: str
     database_bytes: int
     encryption: tuple[str, ...] = ()
+    source: str = POSTGRES
     format: int = FORMAT
 
     @property

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
+import select
 import signal
 import subprocess
+import termios
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
 
 from .._core.command import TAIL_CHARACTERS, Command, CommandFailed
+from .._core.errors import OpsError
 
 _BROKEN_PIPE = frozenset({-signal.SIGPIPE, 128 + signal.SIGPIPE})
 STOP_SECONDS = 10.0
@@ -79,21 +84,39 @@ class Process:
 
 
 class ProcessChain:
-    """``commands`` joined by pipes. The first reads ``feed`` when asked for, the last is read through ``stdout``."""
+    """``commands`` joined by pipes. The first reads ``feed`` when asked for, the last is read through ``stdout``,
+    or writes to ``output``.
 
-    def __init__(self, commands: Sequence[Command], *, feed: bool = False, collect: bool = True) -> None:
+    With ``first_byte_within`` seconds, waits for the first one's first byte; ``first_was_empty`` tells that none came.
+    Raises OpsError when it does neither write nor end in that time.
+    """
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        *,
+        feed: bool = False,
+        collect: bool = True,
+        output: IO[bytes] | None = None,
+        first_byte_within: float | None = None,
+    ) -> None:
+        self.first_was_empty = False
         self._processes: list[Process] = []
         upstream: int | IO[bytes] = subprocess.PIPE if feed else subprocess.DEVNULL
         try:
             for number, command in enumerate(commands):
                 last = number == len(commands) - 1
-                target = subprocess.DEVNULL if last and not collect else subprocess.PIPE
+                target: int | IO[bytes] = subprocess.PIPE
+                if last and not collect:
+                    target = subprocess.DEVNULL if output is None else output
                 process = Process(command, stdin=upstream, stdout=target)
                 self._processes.append(process)
                 if not isinstance(upstream, int):
                     # Only the two programs may hold this pipe, or neither sees the other's end.
                     upstream.close()
                 upstream = process.stdout or subprocess.DEVNULL
+                if number == 0 and first_byte_within is not None and process.stdout is not None:
+                    self.first_was_empty = _nothing_comes(process.stdout, first_byte_within)
         except BaseException:
             self.stop()
             raise
@@ -123,3 +146,14 @@ class ProcessChain:
         """End every program, whatever state it is in."""
         for process in self._processes:
             process.stop()
+
+
+def _nothing_comes(stream: IO[bytes], seconds: float) -> bool:
+    """Wait for the first byte or the end, and take neither. Raises OpsError after ``seconds``."""
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    if not poll.poll(seconds * 1000):
+        raise OpsError(f"nothing moved for {seconds:g} s, the run was given up (option stall_timeout)")
+    waiting = array.array("i", [0])
+    fcntl.ioctl(stream.fileno(), termios.FIONREAD, waiting)
+    return waiting[0] == 0

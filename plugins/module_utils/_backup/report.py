@@ -41,6 +41,7 @@ def taken_data(taken: Taken) -> dict[str, Any]:
     if manifest is not None:
         data |= {
             "id": manifest.id,
+            "source": manifest.source,
             "bytes": manifest.dump.bytes,
             "sha256": manifest.dump.sha256,
             "seconds": manifest.seconds,
@@ -62,6 +63,7 @@ def listed_data(listed: Listed) -> dict[str, Any]:
         "destination": listed.storage.location,
         "taken_at": listed.point.taken_at.isoformat(),
         "fault": listed.fault,
+        "source": manifest.source if manifest is not None else None,
     }
     if manifest is not None:
         data |= {

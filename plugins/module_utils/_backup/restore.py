@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .._core.command import Command
 from .._core.errors import OpsError
-from .archive import feed, unpack_commands
+from .archive import feed, open_unpacking
 from .backup import Backup
 from .client import ContainerPrograms, LocalPrograms, Programs, require_same_major
 from .fingerprint import SETTINGS, differences, methods_of, take_fingerprint
@@ -58,6 +58,7 @@ class RestoredDiffersError(OpsError):
 
 def restore(backup: Backup, database: str, which: str, into: str) -> Restored:
     """Restore a point into the new database ``into`` and compare it. Raises OpsError; ``into`` then does not exist."""
+    _need_server(backup)
     if not into or into == MAINTENANCE or len(into.encode()) > 63:
         raise OpsError(f"{into!r} cannot be the name of the new database (option into)")
     with backup.locked("restore"), backup.programs("restore") as programs:
@@ -76,6 +77,7 @@ def restore(backup: Backup, database: str, which: str, into: str) -> Restored:
 
 def drill(backup: Backup, database: str, which: str = "latest") -> Restored:
     """Restore a point into a throw-away database, compare, ask the user's assertions, remove it, remember the time."""
+    _need_server(backup)
     prefix = f"{DRILL_PREFIX}{backup.settings.name}_".replace("-", "_").replace(".", "_").lower()
     into = f"{prefix}{secrets.token_hex(4)}"
     assertions = [a for a in backup.settings.assertions if a.database in (None, database)]
@@ -94,6 +96,14 @@ def drill(backup: Backup, database: str, which: str = "latest") -> Restored:
         backup.state.update(database, restore_test_at=now, restore_test_seconds=restored.seconds)
         backup.state.audit({"event": "drill", "id": restored.listed.point.id, "seconds": restored.seconds})
         return restored
+
+
+def _need_server(backup: Backup) -> None:
+    if backup.settings.command is not None:
+        raise OpsError(
+            f"backup {backup.settings.name} holds what a command wrote, which only its own program can restore; "
+            f"write it out with: keelson backup extract {backup.settings.name} --to FILE"
+        )
 
 
 def _drop_left_overs(session: Session, prefix: str) -> None:
@@ -135,14 +145,14 @@ def _restore(backup: Backup, programs: Programs, listed: Listed, into: str, asse
 def _load(backup: Backup, programs: Programs, listed: Listed, into: str, options: Sequence[str]) -> None:
     manifest = listed.need_manifest()
     dump = manifest.dump
-    consumers = unpack_commands(backup.settings, encrypted=bool(manifest.encryption))
-    feed(
-        listed.storage.read(listed.point.path(dump.name)),
-        dump,
-        [*consumers, restore_command(programs, into, manifest.server_major, options)],
-        lambda done: backup.reporter.progress(done, dump.bytes),
-        f"{listed.storage.location}/{listed.point.folder}",
-    )
+    with open_unpacking(backup.settings, manifest.encryption, backup.runner) as consumers:
+        feed(
+            listed.storage.read(listed.point.path(dump.name)),
+            dump,
+            [*consumers, restore_command(programs, into, manifest.server_major, options)],
+            lambda done: backup.reporter.progress(done, dump.bytes),
+            f"{listed.storage.location}/{listed.point.folder}",
+        )
 
 
 def _compare(programs: Programs, manifest: Manifest, into: str) -> None:

@@ -20,7 +20,7 @@ def connect(settings: S3Destination) -> Any:
     except ImportError:
         raise OpsError("boto3 is missing (destination s3); install the package python3-boto3") from None
     options: dict[str, Any] = {
-        "retries": {"mode": "standard", "max_attempts": settings.max_attempts},
+        "retries": {"mode": "standard", "total_max_attempts": settings.max_attempts},
         "connect_timeout": 10,
         "read_timeout": 60,
         "max_pool_connections": 8,

@@ -5,21 +5,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
-from .._core.aws import error_code, error_text, failures
+from .._core.aws import error_text, failures
+from .._core.clock import Clock, SystemClock
 from .._core.errors import OpsError
 from .points import MANIFEST, Point, database_folder, is_point_id
+from .s3_upload import MIB, PART, MultipartSink, md5
 from .settings import S3Destination
 
-MIB = 1024 * 1024
-PART = 16 * MIB
-IN_FLIGHT = 2
 MOST_PARTS = 9000
 READ_ATTEMPTS = 6
 
@@ -32,9 +28,10 @@ def part_size(expected: int) -> int:
 class S3Storage:
     """``client`` is boto3's, or one that behaves so."""
 
-    def __init__(self, settings: S3Destination, client: Any) -> None:
+    def __init__(self, settings: S3Destination, client: Any, clock: Clock | None = None) -> None:
         self._settings = settings
         self._client = client
+        self._clock = clock or SystemClock()
         prefix = settings.prefix.strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
 
@@ -64,7 +61,7 @@ class S3Storage:
 
     def write(self, path: str, data: bytes) -> None:
         key = self._prefix + path
-        digest = _md5(data)
+        digest = md5(data)
         self._call(
             f"{key} cannot be written", self._client.put_object, Key=key, Body=data, ContentMD5=digest, **self._put()
         )
@@ -137,8 +134,11 @@ class S3Storage:
         except failures() as error:
             raise self._fail("unfinished uploads cannot be listed", error) from None
 
-    def _put(self) -> dict[str, str]:
+    def _put(self) -> dict[str, Any]:
+        days = self._settings.object_lock_days
         wanted = {
+            "ObjectLockMode": self._settings.object_lock_mode,
+            "ObjectLockRetainUntilDate": self._clock.now() + timedelta(days=days) if days else None,
             "ServerSideEncryption": self._settings.server_side_encryption,
             "SSEKMSKeyId": self._settings.kms_key_id,
             "StorageClass": self._settings.storage_class,
@@ -153,84 +153,3 @@ class S3Storage:
 
     def _fail(self, what: str, error: BaseException) -> OpsError:
         return OpsError(f"{self.location}: {what}: {error_text(error)} (destination s3)")
-
-
-class MultipartSink:
-    """One object in parts, at most IN_FLIGHT of them on the wire and one being filled."""
-
-    def __init__(
-        self, client: Any, upload: dict[str, str], size: int, fail: Callable[[str, BaseException], OpsError]
-    ) -> None:
-        self._client = client
-        self._upload = upload
-        self._size = size
-        self._fail = fail
-        self._buffer = bytearray()
-        self._total = 0
-        self._parts: list[Future[dict[str, Any]]] = []
-        self._slots = threading.BoundedSemaphore(IN_FLIGHT)
-        self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="keelson-part")
-        self._open = True
-
-    def write(self, block: bytes) -> None:
-        view = memoryview(block)
-        self._total += len(block)
-        while view:
-            room = self._size - len(self._buffer)
-            self._buffer += view[:room]
-            view = view[room:]
-            if len(self._buffer) == self._size:
-                self._send()
-
-    def finish(self) -> None:
-        if self._buffer or not self._parts:
-            self._send()
-        parts = [self._result(part) for part in self._parts]
-        try:
-            self._client.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": parts})
-            self._open = False
-            where = {name: self._upload[name] for name in ("Bucket", "Key")}
-            stored = int(self._client.head_object(**where)["ContentLength"])
-        except failures() as error:
-            raise self._fail(f"upload of {self._upload['Key']} cannot be completed", error) from None
-        finally:
-            self._pool.shutdown(wait=True)
-        if stored != self._total:
-            raise OpsError(
-                f"{self._upload['Key']}: {stored} bytes are stored, {self._total} were sent (destination s3)"
-            )
-
-    def abort(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        if not self._open:
-            return
-        self._open = False
-        try:
-            self._client.abort_multipart_upload(**self._upload)
-        except failures() as error:
-            if error_code(error) != "NoSuchUpload":
-                raise self._fail(f"upload of {self._upload['Key']} cannot be aborted", error) from None
-
-    def _send(self) -> None:
-        for done in [part for part in self._parts if part.done()]:
-            self._result(done)
-        self._slots.acquire()
-        body, self._buffer = self._buffer, bytearray()
-        self._parts.append(self._pool.submit(self._upload_part, len(self._parts) + 1, body))
-
-    def _upload_part(self, number: int, body: bytearray) -> dict[str, Any]:
-        try:
-            answer = self._client.upload_part(**self._upload, PartNumber=number, Body=body, ContentMD5=_md5(body))
-            return {"PartNumber": number, "ETag": answer["ETag"]}
-        finally:
-            self._slots.release()
-
-    def _result(self, part: Future[dict[str, Any]]) -> dict[str, Any]:
-        try:
-            return part.result()
-        except failures() as error:
-            raise self._fail(f"a part of {self._upload['Key']} cannot be uploaded", error) from None
-
-
-def _md5(data: bytes | bytearray) -> str:
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

@@ -83,11 +83,13 @@ def end_other_sessions(session: Session, application: str) -> int:
     return int(found)
 
 
-def dump_command(programs: Programs, database: str, snapshot: Snapshot, lock_wait: float) -> Command:
-    """An uncompressed archive on standard output: zstd does that better, on the other side of the pipe."""
+def dump_command(
+    programs: Programs, database: str, snapshot: Snapshot, lock_wait: float, level: int | None = None
+) -> Command:
+    """An archive on standard output; uncompressed, or with zstd's ``level`` by pg_dump itself (16 and newer)."""
     options = (
         "--format=custom",
-        "--compress=0",
+        "--compress=0" if level is None else f"--compress=zstd:{level}",
         f"--snapshot={snapshot.name}",
         f"--lock-wait-timeout={int(lock_wait * 1000)}",
         "--no-password",

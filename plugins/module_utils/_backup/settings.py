@@ -20,6 +20,9 @@ from .retention import Retention
 
 CONFIG_DIRECTORY = Path("/etc/keelson/backup")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,40}$")
+COMPRESSION_PROGRAMS = ("auto", "zstd", "pg_dump")
+# Names of databases are escaped so that none becomes this.
+COMMANDS_FOLDER = "@commands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandSource:
+    """Anything that writes a dump to its standard output. ``verify_command`` reads one to its end."""
+
+    command: tuple[str, ...]
+    command_env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    verify_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DirectoryDestination:
     """A directory on this host."""
 
@@ -69,6 +81,8 @@ class S3Destination:
     server_side_encryption: str | None = None
     kms_key_id: str | None = None
     storage_class: str | None = None
+    object_lock_mode: str | None = None
+    object_lock_days: int | None = None
     ca_bundle: str | None = None
     max_attempts: int = 6
 
@@ -84,22 +98,27 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One backup of one or more databases of one server."""
+    """One backup: of databases of one server, or of what ``command`` writes; ``databases`` then is its name."""
 
     name: str
     databases: tuple[str, ...]
     source: Source
     destinations: tuple[DirectoryDestination | S3Destination, ...]
+    command: CommandSource | None = None
     retention: Retention = field(default_factory=Retention)
     globals: bool = True
     max_age: float | None = None
     timezone: str = "UTC"
     compression_level: int = 3
     compression_threads: int = 2
+    compression_program: str = "auto"
     encryption_recipients: tuple[str, ...] = ()
+    encryption_gpg_keys: tuple[str, ...] = ()
     decryption_identity: str | None = None
+    decryption_passphrase_file: str | None = None
     lock_timeout: float = 60
     lock_wait_timeout: float = 300
+    stall_timeout: float = 1800
     assertions: tuple[Assertion, ...] = ()
     state_dir: str = "/var/lib/keelson/backup"
     audit_log: str = "/var/log/keelson/backup.jsonl"
@@ -113,7 +132,7 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret these settings hold, for masking."""
-        found = [self.source.login_password]
+        found = [self.source.login_password, *(self.command.command_env.values() if self.command else ())]
         for destination in self.destinations:
             if isinstance(destination, S3Destination):
                 found += [destination.secret_key, destination.session_token]
@@ -127,12 +146,10 @@ _FLAT = frozenset(f.name for f in fields(Source))
 def parse_settings(options: Mapping[str, Any], where: str = "options") -> Settings:
     """Settings from plain data; source options lie flat beside the others. Raises OpsError naming the option."""
     given = {key: value for key, value in options.items() if value is not None}
+    kind = given.pop("source", "postgres")
     source = _build(Source, {key: given.pop(key) for key in list(given) if key in _FLAT}, where)
-    databases = tuple(given.pop("databases", ()))
-    if not databases or not all(isinstance(name, str) and name for name in databases):
-        raise OpsError(f"{where}: databases must name at least one database")
-    if len(set(databases)) != len(databases):
-        raise OpsError(f"{where}: databases names a database twice")
+    command = _command(kind, given, where)
+    databases = _databases(command, given, where)
     name = given.pop("name", databases[0])
     if not isinstance(name, str) or not _NAME.match(name):
         raise OpsError(f"{where}: name {name!r} may only hold letters, digits, '.', '_' and '-' (41 at most)")
@@ -141,15 +158,56 @@ def parse_settings(options: Mapping[str, Any], where: str = "options") -> Settin
         raise OpsError(f"{where}: destinations must hold at least one destination")
     retention = _build(Retention, given.pop("retention", {}), f"{where}: retention")
     assertions = tuple(_build(Assertion, item, f"{where}: assertions") for item in given.pop("assertions", ()))
-    for option in ("max_age", "lock_timeout", "lock_wait_timeout"):
+    for option in ("max_age", "lock_timeout", "lock_wait_timeout", "stall_timeout"):
         if option in given:
             given[option] = parse_duration(given[option], f"{where}: {option}")
-    if "encryption_recipients" in given:
-        given["encryption_recipients"] = tuple(given["encryption_recipients"])
-    parts = {"name": name, "databases": databases, "source": source, "destinations": destinations}
+    for option in ("encryption_recipients", "encryption_gpg_keys"):
+        given[option] = tuple(given.get(option, ()))
+    parts = {
+        "name": name,
+        "databases": databases,
+        "source": source,
+        "command": command,
+        "destinations": destinations,
+    }
     settings = _build(Settings, {**given, **parts, "retention": retention, "assertions": assertions}, where)
     _check(settings, where)
     return settings
+
+
+def _command(kind: Any, given: dict[str, Any], where: str) -> CommandSource | None:
+    options = {f.name: given.pop(f.name) for f in fields(CommandSource) if f.name in given}
+    if kind == "postgres":
+        if options:
+            raise OpsError(f"{where}: {next(iter(options))} is only for source command")
+        return None
+    if kind != "command":
+        raise OpsError(f"{where}: source {kind!r} is neither postgres nor command")
+    for option in ("command", "verify_command"):
+        words = options.get(option, ())
+        if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+            raise OpsError(f"{where}: {option} must be a list: the program and each of its arguments")
+        options[option] = tuple(words)
+    if not options["command"]:
+        raise OpsError(f"{where}: source command needs a command that writes a dump to its standard output")
+    options["command_env"] = {str(key): str(value) for key, value in options.get("command_env", {}).items()}
+    return CommandSource(**options)
+
+
+def _databases(command: CommandSource | None, given: dict[str, Any], where: str) -> tuple[str, ...]:
+    databases = tuple(given.pop("databases", ()))
+    if command is not None:
+        name = given.get("name")
+        if not name or databases not in ((), (name,)):
+            raise OpsError(
+                f"{where}: source command needs a name, which is also that of what it backs up; no databases"
+            )
+        return (name,)
+    if not databases or not all(isinstance(name, str) and name for name in databases):
+        raise OpsError(f"{where}: databases must name at least one database")
+    if len(set(databases)) != len(databases):
+        raise OpsError(f"{where}: databases names a database twice")
+    return databases
 
 
 def settings_of_module(params: Mapping[str, Any]) -> Settings:
@@ -178,7 +236,53 @@ def load_settings(name: str, directory: Path = CONFIG_DIRECTORY) -> Settings:
         raise OpsError(f"{path} is not JSON: {error}") from None
     if path.stat().st_mode & 0o077:
         raise OpsError(f"{path} can be read by others although it may hold secrets; chmod 0600 it")
-    return parse_settings({"name": name, **options}, str(path))
+    settings = parse_settings({"name": name, **options}, str(path))
+    _refuse_shared_places(settings, directory)
+    return settings
+
+
+def placed(
+    destination: DirectoryDestination | S3Destination, settings: Settings
+) -> DirectoryDestination | S3Destination:
+    """Where in ``destination`` the points are: those of commands apart, in a folder that no database's can be."""
+    if settings.command is None:
+        return destination
+    if isinstance(destination, S3Destination):
+        return replace(destination, prefix=f"{destination.prefix.strip('/')}/{COMMANDS_FOLDER}".lstrip("/"))
+    return replace(destination, path=f"{destination.path.rstrip('/')}/{COMMANDS_FOLDER}")
+
+
+def places(settings: Settings) -> set[tuple[str, ...]]:
+    """The folders that hold the points of ``settings``; two backups must never share one."""
+    found: set[tuple[str, ...]] = set()
+    for destination in (placed(item, settings) for item in settings.destinations):
+        for database in settings.databases:
+            if isinstance(destination, S3Destination):
+                prefix = destination.prefix.strip("/")
+                found.add((destination.endpoint_url or "", destination.bucket, prefix, database))
+            else:
+                found.add((destination.path.rstrip("/"), database))
+    return found
+
+
+def _refuse_shared_places(settings: Settings, directory: Path) -> None:
+    """Another server's database of the same name would be taken for the same, by retention and by ``latest``."""
+    mine = places(settings)
+    for name in configured(directory):
+        if name == settings.name:
+            continue
+        path = directory / f"{name}.json"
+        try:
+            other = parse_settings({"name": name, **json.loads(path.read_text(encoding="utf-8"))}, str(path))
+        except (OpsError, OSError, ValueError):
+            # Its own run will tell.
+            continue
+        if common := mine & places(other):
+            where = "/".join(part for part in min(common) if part)
+            raise OpsError(
+                f"backups {settings.name} and {name} of this host both keep their points in {where}; "
+                "give one of them another path or prefix (option destinations)"
+            )
 
 
 def configured(directory: Path = CONFIG_DIRECTORY) -> list[str]:
@@ -217,6 +321,17 @@ def _build(cls: type[_Data], given: Mapping[str, Any], where: str) -> _Data:
 
 def _check(settings: Settings, where: str) -> None:
     source = settings.source
+    if settings.command and (source.in_container or source.login_host or source.login_unix_socket):
+        raise OpsError(f"{where}: options of a PostgreSQL server are not for source command")
+    if settings.encryption_recipients and settings.encryption_gpg_keys:
+        raise OpsError(f"{where}: encryption_recipients and encryption_gpg_keys exclude each other")
+    if settings.compression_program not in COMPRESSION_PROGRAMS:
+        raise OpsError(f"{where}: compression_program must be one of {', '.join(COMPRESSION_PROGRAMS)}")
+    if settings.stall_timeout < 1:
+        raise OpsError(f"{where}: stall_timeout must be at least 1 second")
+    for destination in settings.destinations:
+        if isinstance(destination, S3Destination):
+            _check_lock(destination, where)
     if source.container and source.compose_service:
         raise OpsError(f"{where}: container and compose_service exclude each other")
     if bool(source.compose_project) != bool(source.compose_service):
@@ -225,6 +340,20 @@ def _check(settings: Settings, where: str) -> None:
         raise OpsError(f"{where}: login_host, login_unix_socket and bin_dir are not for a server in a container")
     if source.login_host and source.login_unix_socket:
         raise OpsError(f"{where}: login_host and login_unix_socket exclude each other")
+    _check_retention(settings, where)
+
+
+def _check_lock(destination: S3Destination, where: str) -> None:
+    mode, days = destination.object_lock_mode, destination.object_lock_days
+    if (mode is None) != (days is None):
+        raise OpsError(f"{where}: destinations: object_lock_mode and object_lock_days belong together")
+    if mode not in (None, "GOVERNANCE", "COMPLIANCE"):
+        raise OpsError(f"{where}: destinations: object_lock_mode {mode!r} is neither GOVERNANCE nor COMPLIANCE")
+    if days is not None and days < 1:
+        raise OpsError(f"{where}: destinations: object_lock_days must be at least 1")
+
+
+def _check_retention(settings: Settings, where: str) -> None:
     rule = settings.retention
     for option in ("days", "daily", "weekly", "monthly"):
         if (getattr(rule, option) or 0) < 0:

@@ -20,6 +20,9 @@ class Sink(Protocol):
     def finish(self) -> None:
         """Make the file durable and visible."""
 
+    def interrupt(self) -> None:
+        """Let a ``write`` or ``finish`` that waits in another thread fail soon, where that can be done."""
+
     def abort(self) -> None:
         """Leave nothing behind; harmless when repeated or after ``finish``."""
 

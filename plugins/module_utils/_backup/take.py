@@ -5,25 +5,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timezone
 
 from .._core.errors import OpsError
-from .archive import collect, pack_commands, stream, suffix
+from .archive import open_packing
 from .backup import Backup, mark
-from .client import Programs, require_same_major
-from .fingerprint import take_fingerprint
-from .manifest import Fingerprint, Manifest, StoredFile
+from .command_source import CommandDump
+from .dump_source import DumpSource
+from .manifest import Manifest
 from .plan import DatabasePlan, plan_database
 from .points import MANIFEST, Point, new_point
-from .server import Snapshot, dump_command, end_other_sessions, globals_command, open_session, take_snapshot
-from .session import Session
+from .postgres_source import PostgresSource
 from .state import orphan_rule
-from .storage import Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +77,10 @@ def _take_due(backup: Backup) -> list[Taken]:
     plans = plan(backup)
     if not any(database_plan.take for database_plan in plans):
         return [Taken(database_plan, None) for database_plan in plans]
-    with backup.programs("backup") as programs:
+    with _open_source(backup) as source:
         for database_plan in plans:
             try:
-                done.append(_take_one(backup, programs, database_plan))
+                done.append(_take_one(backup, source, database_plan))
             except OpsError as error:
                 errors[database_plan.database] = error
                 backup.state.update(database_plan.database, attempt_ok=False)
@@ -94,16 +90,29 @@ def _take_due(backup: Backup) -> list[Taken]:
     return done
 
 
-def _take_one(backup: Backup, programs: Programs, database_plan: DatabasePlan) -> Taken:
+@contextmanager
+def _open_source(backup: Backup) -> Iterator[DumpSource]:
+    settings = backup.settings
+    with open_packing(settings, backup.runner) as packing:
+        if settings.command is not None:
+            yield CommandDump(backup, settings.command, packing)
+            return
+        with backup.programs("backup") as programs:
+            yield PostgresSource(backup, programs, packing)
+
+
+def _take_one(backup: Backup, source: DumpSource, database_plan: DatabasePlan) -> Taken:
     point = database_plan.take
     if point is None:
         return Taken(database_plan, None)
     swept = _sweep(backup, point.database)
     backup.state.begin(point)
     try:
-        manifest = _store(backup, programs, point)
+        manifest = source.store(point)
+        for storage in backup.storages:
+            storage.publish(point.path(MANIFEST), manifest.to_bytes())
     except BaseException:
-        _clean_up(backup, programs, point)
+        _clean_up(backup, source, point)
         raise
     backup.state.end(point)
     for storage in backup.storages:
@@ -124,7 +133,7 @@ def _sweep(backup: Backup, database: str) -> list[str]:
     return swept
 
 
-def _clean_up(backup: Backup, programs: Programs, point: Point) -> None:
+def _clean_up(backup: Backup, source: DumpSource, point: Point) -> None:
     """Leave nothing of a failed run. What cannot be reached now stays in the journal, for the next run."""
     try:
         for storage in backup.storages:
@@ -133,88 +142,7 @@ def _clean_up(backup: Backup, programs: Programs, point: Point) -> None:
         backup.state.end(point)
     except OpsError as error:
         backup.state.audit({"event": "left for the next run", "id": point.id, "error": error.message})
-    with suppress(OpsError), open_session(programs, point.database) as session:
-        end_other_sessions(session, backup.application("backup"))
-
-
-def _store(backup: Backup, programs: Programs, point: Point) -> Manifest:
-    database, settings, started = point.database, backup.settings, backup.clock.now()
-    begun = backup.clock.monotonic()
-    with open_session(programs, database) as session:
-        end_other_sessions(session, backup.application("backup"))
-        snapshot = take_snapshot(session)
-        tools = _tools(backup, programs, snapshot, database)
-        roles = _pack_globals(backup, programs, snapshot, database) if settings.globals else None
-        backup.reporter.step(f"dumping {database} ({snapshot.database_bytes / 1e6:.1f} MB on the server)")
-        dump, fingerprint = _dump(backup, programs, session, snapshot, point)
-    manifest = Manifest(
-        id=point.id,
-        database=database,
-        started_at=started.astimezone(timezone.utc).isoformat(timespec="seconds"),
-        finished_at=backup.clock.now().isoformat(timespec="seconds"),
-        seconds=round(backup.clock.monotonic() - begun, 3),
-        dump=dump,
-        globals=_store_globals(backup, point, roles) if roles is not None else None,
-        globals_have_passwords=roles is not None and snapshot.superuser,
-        fingerprint=fingerprint,
-        server_version=snapshot.server_version,
-        tools=tools,
-        extensions=snapshot.extensions,
-        locale=snapshot.locale,
-        owner=snapshot.owner,
-        wal_position=snapshot.wal_position,
-        database_bytes=snapshot.database_bytes,
-        encryption=settings.encryption_recipients,
-    )
-    for storage in backup.storages:
-        storage.publish(point.path(MANIFEST), manifest.to_bytes())
-    return manifest
-
-
-def _tools(backup: Backup, programs: Programs, snapshot: Snapshot, database: str) -> dict[str, str]:
-    names = ["pg_dump", *(["pg_dumpall"] if backup.settings.globals else [])]
-    return {name: require_same_major(programs, name, snapshot.major, database, backup.runner) for name in names}
-
-
-def _dump(
-    backup: Backup, programs: Programs, session: Session, snapshot: Snapshot, point: Point
-) -> tuple[StoredFile, Fingerprint]:
-    name = "dump" + suffix(backup.settings)
-    dump = dump_command(programs, point.database, snapshot, backup.settings.lock_wait_timeout)
-    with ThreadPoolExecutor(1, thread_name_prefix="keelson-fingerprint") as pool, ExitStack() as on_error:
-        sinks: list[Sink] = []
-        for storage in backup.storages:
-            sinks.append(storage.sink(point.path(name), snapshot.database_bytes))
-            on_error.callback(_abort, sinks[-1])
-        counting = pool.submit(take_fingerprint, session.value)
-        # Runs before the pool waits: a fingerprint whose session has ended fails at once.
-        on_error.callback(session.stop)
-        stored = stream(
-            name,
-            [dump, *pack_commands(backup.settings)],
-            sinks,
-            lambda done: backup.reporter.progress(done, None),
-            join=counting.result,
-        )
-        on_error.pop_all()
-        return stored, counting.result()
-
-
-def _abort(sink: Sink) -> None:
-    # The first error is the one to tell; what cannot be aborted now is swept later.
-    with suppress(OpsError):
-        sink.abort()
-
-
-def _pack_globals(backup: Backup, programs: Programs, snapshot: Snapshot, database: str) -> bytes:
-    return collect([globals_command(programs, database, snapshot), *pack_commands(backup.settings)])
-
-
-def _store_globals(backup: Backup, point: Point, packed: bytes) -> StoredFile:
-    name = "globals.sql" + suffix(backup.settings)
-    for storage in backup.storages:
-        storage.write(point.path(name), packed)
-    return StoredFile(name, len(packed), hashlib.sha256(packed).hexdigest())
+    source.end_left_over(point)
 
 
 def _remember(backup: Backup, database_plan: DatabasePlan, manifest: Manifest) -> None:

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 
+from .._core.command import Command
 from .._core.errors import OpsError
-from .archive import ArchiveDamagedError, feed, unpack_commands
+from .archive import ArchiveDamagedError, feed, open_unpacking
 from .backup import Backup, mark, read_manifest
 from .client import Programs
-from .manifest import Manifest, ManifestDamagedError
+from .command_source import user_command
+from .manifest import COMMAND, Manifest, ManifestDamagedError, StoredFile
 from .points import Point, is_point_id
 from .server import read_command
 from .storage import Storage
@@ -96,7 +99,7 @@ def verify(backup: Backup, chosen: Sequence[Listed], level: str, *, remember: bo
     """Check stored points: ``hash`` compares SHA-256 and the compression's own checksums, ``read`` also reads the whole
     archive with pg_restore. With ``remember``, a damaged point no longer counts for retention.
     """
-    with backup.programs("verification") as programs:
+    with nullcontext() if backup.settings.command else backup.programs("verification") as programs:
         checked = [_check(backup, programs, item, level) for item in chosen]
     if remember:
         for database in {item.listed.point.database for item in checked}:
@@ -115,27 +118,49 @@ def _remember(backup: Backup, database: str, checked: Sequence[Checked], level: 
     backup.state.audit({"event": "verified", "database": database, "level": level, "damaged": sorted(bad)})
 
 
-def _check(backup: Backup, programs: Programs, item: Listed, level: str) -> Checked:
+def _check(backup: Backup, programs: Programs | None, item: Listed, level: str) -> Checked:
     manifest, storage, point = item.manifest, item.storage, item.point
     if manifest is None:
         return Checked(item, level, item.fault, damaged=True)
-    readable = not manifest.encryption or backup.settings.decryption_identity is not None
-    done = level if readable else "sha256"
+    done = _possible(backup, manifest, level)
     backup.reporter.step(f"verifying {point.folder} in {storage.location} ({done})")
     try:
         for file in [manifest.dump, *([manifest.globals] if manifest.globals else [])]:
-            consumers = unpack_commands(backup.settings, encrypted=bool(manifest.encryption)) if readable else []
-            if done == "read" and file is manifest.dump:
-                consumers.append(read_command(programs, point.database, manifest.server_major))
-            feed(
-                storage.read(point.path(file.name)),
-                file,
-                consumers,
-                lambda n, file=file: backup.reporter.progress(n, file.bytes),  # type: ignore[misc]
-                f"{storage.location}/{point.folder}",
-            )
+            with ExitStack() as stack:
+                consumers: list[Command] = []
+                if done != "sha256":
+                    unpacking = open_unpacking(backup.settings, manifest.encryption, backup.runner)
+                    consumers += stack.enter_context(unpacking)
+                if done == "read" and file is manifest.dump:
+                    consumers.append(_reader(backup, programs, manifest))
+                _feed(backup, item, file, consumers)
     except ArchiveDamagedError as error:
         return Checked(item, done, error.message, damaged=True)
     except OpsError as error:
         return Checked(item, done, error.message)
     return Checked(item, done, None)
+
+
+def _feed(backup: Backup, item: Listed, file: StoredFile, consumers: Sequence[Command]) -> None:
+    feed(
+        item.storage.read(item.point.path(file.name)),
+        file,
+        consumers,
+        lambda done: backup.reporter.progress(done, file.bytes),
+        f"{item.storage.location}/{item.point.folder}",
+    )
+
+
+def _possible(backup: Backup, manifest: Manifest, level: str) -> str:
+    """The level that can be reached: nothing but a hash without the key, no reading without a reader."""
+    if manifest.encryption and backup.settings.decryption_identity is None:
+        return "sha256"
+    command = backup.settings.command
+    return "hash" if command is not None and not command.verify_command else level
+
+
+def _reader(backup: Backup, programs: Programs | None, manifest: Manifest) -> Command:
+    command = backup.settings.command
+    if manifest.source == COMMAND or command is not None or programs is None:
+        return user_command(backup.settings, command.verify_command if command else ())
+    return read_command(programs, manifest.database, manifest.server_major)

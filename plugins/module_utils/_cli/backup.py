@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from .._backup import take as taking
 from .._backup import verify as verifying
 from .._backup.archive import ArchiveDamagedError
 from .._backup.backup import Backup, open_backup
+from .._backup.extract import extract_to_file, extract_to_stream
+from .._backup.manifest import POSTGRES
 from .._backup.report import checked_data, listed_data, plan_data, restored_data, taken_data
 from .._backup.settings import CONFIG_DIRECTORY, configured, load_settings
 from .._core.duration import parse_duration
@@ -59,6 +62,9 @@ def add_parser(areas: Any, epilog: str) -> None:
     command = add("restore", _restore, "restore a point into a new database and compare it with the original")
     _add_point(command, "latest or an id")
     command.add_argument("--into", required=True, help="name of the new database")
+    command = add("extract", _extract, "write out a point's dump, decrypted, decompressed and compared with its hash")
+    _add_point(command, "latest or an id")
+    command.add_argument("--to", required=True, metavar="FILE", help="a new file, or - for standard output")
     command = add("drill", _drill, "restore into a throw-away database, compare, remove it, report the time")
     _add_point(command, "latest or an id")
 
@@ -109,9 +115,10 @@ def _run(given: argparse.Namespace, output: Output) -> None:
 def _taken_line(item: dict[str, Any]) -> str:
     if not item["take"]:
         return f"{item['database']}: nothing to do, {item['reason']}"
+    rows = f"{item['rows']} rows in {item['tables']} tables, " if item["source"] == POSTGRES else ""
     return (
         f"{item['database']}: {item['id']} published, {size(item['bytes'])} in {duration(item['seconds'])}, "
-        f"{item['rows']} rows in {item['tables']} tables, {len(item['delete'])} deleted, {item['retained']} retained"
+        f"{rows}{len(item['delete'])} deleted, {item['retained']} retained"
     )
 
 
@@ -156,6 +163,16 @@ def _restore(given: argparse.Namespace, output: Output) -> None:
     backup = _open(given, output)
     data = restored_data(restoring.restore(backup, _one_database(given, backup), given.point, given.into))
     output.result(data, [_restored_line(data, f"restored into {data['into']}")])
+
+
+def _extract(given: argparse.Namespace, output: Output) -> None:
+    backup = _open(given, output)
+    database = _one_database(given, backup)
+    if given.to == "-":
+        extract_to_stream(backup, database, given.point, sys.stdout.buffer)
+        return
+    data = listed_data(extract_to_file(backup, database, given.point, Path(given.to).absolute()))
+    output.result({**data, "to": given.to}, [f"{data['database']}: {data['id']} is in {given.to}"])
 
 
 def _drill(given: argparse.Namespace, output: Output) -> None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,16 +20,18 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.keelson.ops.plugins.module_utils import _backup
 from ansible_collections.keelson.ops.plugins.module_utils._backup.backup import Backup, Reporter, open_backup
 from ansible_collections.keelson.ops.plugins.module_utils._backup.settings import parse_settings
 
 from .fault_proxy import FaultProxy
 
+PACKAGE = Path(str(_backup.__file__)).resolve().parents[1]
 IMAGE = "keelson-lab/postgres:latest"
 PASSWORD = "CANARY-database-Passw0rd"
 SECRET_KEY = "CANARY-s3-secret-key"
 BUCKET = "backups"
-PACKAGES = {"psql": "postgresql-client", "zstd": "zstd", "docker": "docker.io", "age": "age"}
+PACKAGES = {"psql": "postgresql-client", "zstd": "zstd", "docker": "docker.io", "age": "age", "gpg": "gpg"}
 TABLES = """
 CREATE ROLE shopkeeper LOGIN;
 CREATE TABLE orders (id bigint PRIMARY KEY, note text, raw jsonb);
@@ -179,6 +183,21 @@ class Place:
     def open(self, reporter: Reporter | None = None, **changes: Any) -> Backup:
         return open_backup(parse_settings({**self.options, **changes}), reporter=reporter)
 
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """The host command to its end, as the role installs it."""
+        return subprocess.run(self.command(*arguments), env=self.environment(), capture_output=True, check=False)
+
+    def command(self, *arguments: str) -> list[str]:
+        folder = self.configure()
+        return [sys.executable, "-m", "keelson._cli.main", "backup", *arguments, "--config-dir", str(folder)]
+
+    def environment(self) -> dict[str, str]:
+        code = self.folder / "code"
+        code.mkdir(exist_ok=True)
+        if not (code / "keelson").exists():
+            (code / "keelson").symlink_to(PACKAGE)
+        return {**os.environ, "PYTHONPATH": str(code)}
+
     def configure(self, **changes: Any) -> Path:
         """Write the options as the role does; the folder of the configuration."""
         folder = self.folder / "etc"
@@ -188,8 +207,13 @@ class Place:
         path.write_text(json.dumps({**self.options, **changes}), encoding="utf-8")
         return folder
 
+    def of_command(self, *command: str, **changes: Any) -> dict[str, Any]:
+        """The options, with a command as the source instead of the server."""
+        kept = {key: value for key, value in self.options.items() if key not in ("databases", "container")}
+        return {**kept, "source": "command", "command": list(command), **changes}
+
     def manifests(self) -> list[Path]:
-        return sorted(self.directory.glob("*/*/manifest.json"))
+        return sorted(self.directory.rglob("manifest.json"))
 
     def leftovers(self) -> list[str]:
         """Files of points without a manifest, and files under way."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -18,7 +20,11 @@ Matches = Callable[[str, str], bool]
 
 @dataclass
 class Fault:
-    """What goes wrong with the first ``times`` requests that ``matches`` (method, path): ``503`` or ``cut``."""
+    """What goes wrong with the first ``times`` requests that ``matches`` (method, path).
+
+    ``503``; ``cut`` in the middle of the request, ``cut answer`` in that of the answer; ``slow``: 16 MiB take a second;
+    ``stuck``: takes a little of the request now and then, and never all.
+    """
 
     kind: str
     matches: Matches
@@ -77,7 +83,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Expect", "").lower() == "100-continue":
             self.send_response_only(100)
             self.end_headers()
-        body = self.rfile.read(length)
+        if fault == "stuck":
+            with suppress(OSError):
+                while self.rfile.read(256):
+                    time.sleep(0.1)
+            self.close_connection = True
+            return
+        body = self.read_slowly(length) if fault == "slow" else self.rfile.read(length)
         if fault == "503":
             text = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
             self.answer(503, {"Content-Type": "application/xml"}, text)
@@ -100,6 +112,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(found.status, kept, data)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815
+
+    def read_slowly(self, length: int) -> bytes:
+        body = b""
+        while len(body) < length:
+            body += self.rfile.read(min(2**20, length - len(body)))
+            time.sleep(1 / 16)
+        return body
 
     def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response_only(status)

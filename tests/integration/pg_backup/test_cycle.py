@@ -130,21 +130,6 @@ def test_a_restore_that_differs_from_its_fingerprint_is_removed(server: Server, 
     assert server.databases() == before
 
 
-def test_an_encrypted_backup_needs_its_key(server: Server, place: Place, tmp_path: object) -> None:
-    import subprocess  # noqa: PLC0415
-
-    identity = place.folder / "identity.txt"
-    made = subprocess.run(["age-keygen", "-o", str(identity)], check=True, capture_output=True, text=True)
-    recipient = made.stderr.split()[-1]
-    taking.take(place.open(encryption_recipients=[recipient]))
-    blind = place.open()
-    (first, second) = verifying.verify(blind, verifying.select(blind, ["shop"], "latest"), "read")
-    assert (first.level, first.fault, second.fault) == ("sha256", None, None)
-    with pytest.raises(OpsError, match="decryption_identity"):
-        restoring.drill(blind, "shop")
-    assert restoring.drill(place.open(decryption_identity=str(identity)), "shop").rows == 20002
-
-
 def test_a_manifest_is_never_overwritten(place: Place) -> None:
     backup = place.open()
     taking.take(backup)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,8 +19,6 @@ from ansible_collections.keelson.ops.plugins.module_utils._backup.archive import
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 
 from .conftest import BUCKET, PASSWORD, SECRET_KEY, Bucket, Place, Server, until
-
-PACKAGE = Path(verifying.__file__).resolve().parents[1]
 
 
 class AtFirstByte:
@@ -67,7 +64,15 @@ def end_session(server: Server) -> None:
     )
 
 
-@pytest.mark.parametrize("fault", [kill_dump, end_session])
+def crash_server(server: Server) -> None:
+    """One killed backend brings all of them down, and the server recovers as after a loss of power."""
+    backends = server.sql("postgres", "SELECT pid FROM pg_stat_activity WHERE query LIKE 'COPY public.noise%'").split()
+    subprocess.run(["docker", "exec", server.container, "kill", "-9", *backends], check=True)
+    ready = ["docker", "exec", server.container, "psql", "-XU", "postgres", "-c", "SELECT 1"]
+    until(lambda: subprocess.run(ready, check=False, capture_output=True).returncode == 0, "the server is back")
+
+
+@pytest.mark.parametrize("fault", [kill_dump, end_session, crash_server])
 def test_a_dump_that_dies_half_way(
     server: Server, bucket: Bucket, place: Place, fault: Callable[[Server], None]
 ) -> None:
@@ -146,6 +151,26 @@ def test_a_lasting_fault_of_the_store_publishes_nothing(
     nothing_new(place, bucket, before)
 
 
+def test_a_store_that_always_cuts_the_connection(bucket: Bucket, place: Place) -> None:
+    taking.take(place.open())
+    before = place.manifests()
+    place.options["destinations"][1]["max_attempts"] = 2
+    fault = bucket.proxy.fail("cut", part)
+    with pytest.raises(taking.SomeFailedError, match="a part of"):
+        taking.take(place.open())
+    assert fault.hits == 2
+    nothing_new(place, bucket, before)
+
+
+def test_a_store_that_takes_no_more_is_given_up(bucket: Bucket, place: Place) -> None:
+    taking.take(place.open())
+    before = place.manifests()
+    bucket.proxy.fail("stuck", part)
+    with pytest.raises(taking.SomeFailedError, match=r"nothing moved for 2 s.*stall_timeout"):
+        taking.take(place.open(databases=["noise"], stall_timeout=2))
+    nothing_new(place, bucket, before)
+
+
 def test_a_store_that_is_gone_is_swept_when_it_is_back(bucket: Bucket, place: Place) -> None:
     place.options["destinations"][1]["max_attempts"] = 2
     fault = bucket.proxy.fail("503", lambda method, path: part(method, path) or method == "DELETE")
@@ -169,20 +194,8 @@ def test_a_download_that_is_cut_goes_on_where_it_was(bucket: Bucket, place: Plac
 
 def start(place: Place, *arguments: str) -> subprocess.Popen[str]:
     """The host command as a process of its own, as the role installs it."""
-    library = place.folder / "lib"
-    library.mkdir(exist_ok=True)
-    if not (library / "keelson").exists():
-        (library / "keelson").symlink_to(PACKAGE)
-    command = [
-        sys.executable,
-        "-m",
-        "keelson._cli.main",
-        "backup",
-        *arguments,
-        "--config-dir",
-        str(place.configure(databases=["noise"])),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(library)}
+    place.options["databases"] = ["noise"]
+    command, environment = place.command(*arguments), place.environment()
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -281,11 +294,50 @@ def test_a_client_of_another_major_version_is_refused_with_the_fix(server: Serve
     assert place.manifests() == []
 
 
-def test_verify_full_is_honoured(server: Server, place: Place) -> None:
-    place.options.update(over_tcp(server, place, ssl_mode="verify-full", ca_cert="/nonexistent"))
+@pytest.fixture
+def authority(server: Server, tmp_path: Path) -> Iterator[Path]:
+    """The server speaks TLS, with a certificate for the name ``localhost`` only; the authority's certificate."""
+    certificate = tmp_path / "server.crt"
+    request = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(tmp_path / "server.key"), "-out", str(certificate)]
+    subprocess.run([*request, *names, *files], check=True, capture_output=True)
+    for file in ("server.crt", "server.key"):
+        place = f"/var/lib/postgresql/{file}"
+        write = ["docker", "exec", "-i", "-u", "postgres", server.container, "sh", "-c", f"umask 77; cat > {place}"]
+        subprocess.run(write, input=(tmp_path / file).read_bytes(), check=True)
+        setting = "ssl_cert_file" if file.endswith("crt") else "ssl_key_file"
+        server.sql("postgres", f"ALTER SYSTEM SET {setting} = '{place}'")
+    server.sql("postgres", "ALTER SYSTEM SET ssl = on")
+    server.sql("postgres", "SELECT pg_reload_conf()")
+    until(lambda: server.sql("postgres", "SHOW ssl") == "on", "the server speaks TLS")
+    yield certificate
+    server.sql("postgres", "ALTER SYSTEM SET ssl = off")
+    server.sql("postgres", "SELECT pg_reload_conf()")
+
+
+def test_verify_full_refuses_a_server_of_another_name(server: Server, place: Place, authority: Path) -> None:
+    place.options.update(over_tcp(server, place, ssl_mode="verify-full", ca_cert=str(authority)))
     del place.options["container"]
-    with pytest.raises(taking.SomeFailedError, match=r"nonexistent|SSL"):
+    with pytest.raises(taking.SomeFailedError, match=r'"localhost".* does not match host name "127.0.0.1"'):
         taking.take(place.open())
+    # With the certificate's own name it gets further: to the client, which is of another version.
+    with pytest.raises(taking.SomeFailedError, match="install the package postgresql-client-17"):
+        taking.take(place.open(login_host="localhost"))
+    with pytest.raises(taking.SomeFailedError, match="certificate verify failed"):
+        taking.take(place.open(login_host="localhost", ca_cert="/etc/ssl/certs/ca-certificates.crt"))
+    assert place.manifests() == []
 
 
 def test_missing_bucket_is_told_before_anything_is_dumped(server: Server, place: Place) -> None:

@@ -75,6 +75,21 @@ def test_no_duration(text: object) -> None:
         ({"container": "pg", "compose_project": "p", "compose_service": "s"}, "exclude each other"),
         ({"compose_project": "p"}, "belong together"),
         ({"login_host": "db", "login_unix_socket": "/run"}, "exclude each other"),
+        ({"encryption_recipients": ["age1x"], "encryption_gpg_keys": ["y"]}, "exclude each other"),
+        ({"compression_program": "gzip"}, "compression_program"),
+        ({"stall_timeout": 0}, "stall_timeout"),
+        ({"command": ["mongodump"]}, "only for source command"),
+        ({"source": "mysql"}, "neither postgres nor command"),
+        ({"source": "command", "name": "m", "command": ["x"]}, "no databases"),
+        ({"destinations": [{"type": "s3", "bucket": "b", "object_lock_days": 3}]}, "belong together"),
+        (
+            {"destinations": [{"type": "s3", "bucket": "b", "object_lock_days": 3, "object_lock_mode": "SOFT"}]},
+            "neither GOVERNANCE nor COMPLIANCE",
+        ),
+        (
+            {"destinations": [{"type": "s3", "bucket": "b", "object_lock_days": 0, "object_lock_mode": "COMPLIANCE"}]},
+            "at least 1",
+        ),
     ],
 )
 def test_refused(changes: dict[str, Any], words: str) -> None:
@@ -86,6 +101,43 @@ def test_secrets_are_in_no_text_of_the_settings() -> None:
     settings = parse_settings({**MINIMAL, "login_password": "CANARY3", "destinations": [store]})
     assert "CANARY" not in repr(settings)
     assert sorted(settings.secrets) == ["CANARY1", "CANARY2", "CANARY3"]
+
+
+COMMAND = {"source": "command", "name": "m", "command": ["dump"], "destinations": MINIMAL["destinations"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": None}, "needs a name"),
+        ({"command": []}, "needs a command"),
+        ({"command": "mongodump --archive"}, "must be a list"),
+        ({"login_host": "db"}, "not for source command"),
+    ],
+)
+def test_a_command_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(OpsError, match=words):
+        parse_settings({**COMMAND, **changes})
+
+
+def test_a_command_is_named_like_its_backup_and_its_environment_is_secret() -> None:
+    settings = parse_settings({**COMMAND, "command_env": {"PASSWORD": "CANARY"}})
+    assert settings.databases == ("m",)
+    assert settings.secrets == ("CANARY",)
+    assert "CANARY" not in repr(settings)
+
+
+@pytest.mark.parametrize("path", ["/b", "/b/"])
+def test_two_backups_with_the_same_database_need_different_places(tmp_path: Path, path: str) -> None:
+    write(tmp_path, json.dumps(MINIMAL))
+    other = tmp_path / "other.json"
+    other.touch(0o600)
+    other.write_text(json.dumps({**MINIMAL, "destinations": [{"type": "directory", "path": path}]}), encoding="utf-8")
+    with pytest.raises(OpsError, match="other and shop of this host both keep their points in /b/shop"):
+        load_settings("other", tmp_path)
+    # A command of that name has a place of its own.
+    other.write_text(json.dumps({**COMMAND, "name": "shop"}), encoding="utf-8")
+    assert load_settings("other", tmp_path).command is not None
 
 
 def write(folder: Path, text: str, mode: int = 0o600) -> None:
