@@ -143,3 +143,74 @@ options:
         type: list
         elements: str
 """
+
+    PROXY = r"""
+options:
+  proxy:
+    description:
+      - The proxies in front of the project's services, each entry one proxy of one service. They are told in three
+        steps where to send requests. Before new containers exist, only to those that serve; when the new ones are
+        healthy, only to them; when the old ones are gone, to what stays true after a reboot. When the new containers
+        fail, the requests go back to the old ones.
+      - A proxy that does not run or whose configuration isn't valid fails the task before anything is touched. What a
+        proxy refuses is put back as it was.
+      - A rollback goes through the proxies that the release was deployed with, unless it names others.
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description:
+          - V(nginx) includes O(proxy[].file), an C(upstream) block for C(proxy_pass http://<name>;). It is tested with
+            C(nginx -t) and loaded with C(nginx -s reload).
+          - V(caddy) is told by its administration endpoint. Changed are its C(reverse_proxy) handlers whose upstreams
+            are all of this service, or the one with the O(proxy[].id).
+        type: str
+        choices: [caddy, nginx]
+        required: true
+      service:
+        description: Service that it sends requests to.
+        type: str
+        required: true
+      port:
+        description: TCP port that the containers of the service listen on.
+        type: int
+        required: true
+      address:
+        description:
+          - V(published) reaches a container by its host port. The service publishes a range with room for the old and
+            the new replicas; between deployments the proxy knows every port of it, whichever Docker chooses after a
+            reboot. A port that nobody listens on refuses at once, and the proxy tries the next.
+          - V(container) reaches a container by its own address. Docker gives containers other addresses when the host
+            has been rebooted, and the requests fail until this module has run again; prefer V(published).
+        type: str
+        choices: [published, container]
+        default: published
+      file:
+        description:
+          - File that holds the upstreams and is included by the proxy's configuration.
+          - Default for nginx is C(/etc/nginx/conf.d/keelson-<project>-<service>.conf).
+          - For Caddy, a file to C(import) inside the C(reverse_proxy) block, so that a reload of the Caddyfile during
+            a deployment changes nothing. With O(proxy[].address=published) it may be left out when the Caddyfile
+            names every port of the range. The file must exist before Caddy first reads it; C(import) with a C(*) at
+            the end of the path may find none.
+        type: path
+      admin:
+        description: Administration endpoint of Caddy, a URL or C(unix//path). Default is C(http://localhost:2019).
+        type: str
+      id:
+        description: The C(@id) of the handler in a configuration of Caddy that is written in JSON.
+        type: str
+      name:
+        description: Name of the upstream block of nginx. Default is C(<project>_<service>).
+        type: str
+      directives:
+        description: More directives for the upstream block of nginx, such as V(least_conn) and V(keepalive 16).
+        type: list
+        elements: str
+      command:
+        description: Command that C(-t) and C(-s reload) are added to. Default is C(nginx).
+        type: str
+      pid_file:
+        description: File with the process id of nginx. Default is C(/run/nginx.pid).
+        type: path
+"""

@@ -28,13 +28,15 @@ description:
   - An interrupted run needs no cleaning up. The next run looks at what is there and finishes or removes it.
 notes:
   - A rolling service must be reachable through something that finds its replicas. With published ports, publish a
-    range with room for the old and the new replicas (V(8001-8004:8000) for two), let the proxy in front of it
-    know every port of the range, with an active health check and with retries of refused connections.
-  - Set O(drain_delay) to the time that proxy needs to notice a new replica.
-  - Requests are moved by the old containers' own networks, which refuse new connections; a proxy tries those
-    elsewhere, whatever the method. This takes C(nsenter), C(iptables) and C(ss) on the host. It is left out for ports
-    published on the loopback address, where Docker's own proxy would accept the connection first; publish on the
-    host's address, or let the Engine run with C(userland-proxy) off.
+    range with room for the old and the new replicas (V(8001-8004:8000) for two).
+  - Name the Caddy or nginx of this host in O(proxy), and it is told where to send requests at each step.
+  - Without O(proxy), let whatever is in front know every port of the range, with an active health check and with
+    retries of refused connections, and set O(drain_delay) to the time that it needs to notice a new replica.
+  - The old containers' own networks refuse new connections before they stop; who knows several replicas tries those
+    elsewhere, whatever the method. Without O(proxy) this alone moves the requests. It takes C(nsenter), C(iptables)
+    and C(ss) on the host. It is left out for ports published on the loopback address, where Docker's own proxy would
+    accept the connection first; name the proxy, publish on the host's address, or let the Engine run with
+    C(userland-proxy) off.
   - The files in O(release_directory) are readable by root only. The resolved Compose file kept there for a rollback
     holds the values of the environment; the manifest holds no secret.
   - The image of each kept release has a local tag C(keelson-release/<project>/<service>:rollout-<n>), so that
@@ -50,6 +52,7 @@ extends_documentation_fragment:
   - keelson.ops.compose_project.records
   - keelson.ops.compose_project.services
   - keelson.ops.compose_project.hooks
+  - keelson.ops.compose_project.proxy
 attributes:
   check_mode:
     support: full
@@ -127,6 +130,25 @@ EXAMPLES = r"""
     drain_delay: 4
   register: rollout
 
+- name: Deploy behind the nginx of this host, whose site says "proxy_pass http://shop_web;"
+  keelson.ops.compose_rollout:
+    project: shop
+    proxy:
+      - {type: nginx, service: web, port: 8000}
+
+- name: Deploy behind Caddy, whose site says "reverse_proxy 127.0.0.1:8001-8004", the ports that web publishes
+  keelson.ops.compose_rollout:
+    project: shop
+    watch: 30
+    proxy:
+      - {type: caddy, service: web, port: 8000}
+
+- name: Deploy a service without published ports; the site of Caddy says "reverse_proxy { import /etc/caddy/shop.web }"
+  keelson.ops.compose_rollout:
+    project: shop
+    proxy:
+      - {type: caddy, service: web, port: 8000, address: container, file: /etc/caddy/shop.web}
+
 - name: Deploy a database, which must never run twice on its data
   keelson.ops.compose_rollout:
     project: data
@@ -201,6 +223,17 @@ steps:
   returned: success and on failures during the deployment
   type: list
   elements: dict
+proxies:
+  description: Where each of O(proxy) sent requests before, and where it sends them now.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - type: nginx
+      service: web
+      changed: false
+      before: ["127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:8003", "127.0.0.1:8004"]
+      after: ["127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:8003", "127.0.0.1:8004"]
 diagnostics:
   description:
     - The container that failed. State, exit code, whether it ran out of memory, the last results of its health check
@@ -253,6 +286,19 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "checks": {"type": "list", "elements": "dict", "default": []},
         "migrate": {"type": "list", "elements": "str", "default": []},
     }
+    proxy: dict[str, dict[str, object]] = {
+        "type": {"type": "str", "choices": ["caddy", "nginx"], "required": True},
+        "service": {"type": "str", "required": True},
+        "port": {"type": "int", "required": True},
+        "address": {"type": "str", "choices": ["published", "container"], "default": "published"},
+        "file": {"type": "path"},
+        "admin": {"type": "str"},
+        "id": {"type": "str"},
+        "name": {"type": "str"},
+        "directives": {"type": "list", "elements": "str"},
+        "command": {"type": "str"},
+        "pid_file": {"type": "path"},
+    }
     moments: dict[str, dict[str, object]] = {moment: {"type": "list", "elements": "str"} for moment in MOMENTS}
     return {
         "state": {"type": "str", "choices": ["deployed", "rolled_back"], "default": "deployed"},
@@ -272,6 +318,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "drain_timeout": {"type": "float"},
         "watch": {"type": "float"},
         "hooks": {"type": "dict", "options": moments},
+        "proxy": {"type": "list", "elements": "dict", "options": proxy},
         "probe": {"type": "str"},
         "keep_releases": {"type": "int", "default": 5},
         "lock_timeout": {"type": "float", "default": 60},

@@ -46,9 +46,13 @@ def masked(value: Any, secrets: Sequence[str]) -> Any:
 
 
 def difference(
-    project: Project, plans: Sequence[ServicePlan], containers: Iterable[Container], images: Mapping[str, str | None]
+    project: Project,
+    plans: Sequence[ServicePlan],
+    containers: Iterable[Container],
+    images: Mapping[str, str | None],
+    proxies: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, str]:
-    """Ansible's diff: what runs and what is to run, as digests and numbers."""
+    """Ansible's diff: what runs and what is to run, as digests and numbers, and where the proxies send requests."""
     running = list(containers)
     before: list[str] = []
     after: list[str] = []
@@ -60,6 +64,10 @@ def difference(
         wanted = (service.config_hash, image or f"{service.image} (to be pulled)")
         count = len(own) if plan.action == "none" else plan.replicas
         after += _text(plan.service, [wanted] * count)
+    for proxy in proxies:
+        title = f"{proxy['type']} in front of {proxy['service']}:"
+        before += [title, *(f"  {address}" for address in proxy["before"])]
+        after += [title, *(f"  {address}" for address in proxy["after"])]
     return {"before": "\n".join(before) + "\n", "after": "\n".join(after) + "\n"}
 
 

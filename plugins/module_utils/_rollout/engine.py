@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
 from .._core.errors import OpsError
-from .runtime import Container, Image
+from .runtime import Binding, Container, Image
 
 try:
     import docker
@@ -149,7 +149,17 @@ def read_container(attrs: dict[str, Any]) -> Container:
             for mount in attrs.get("Mounts") or ()
         ),
         address=next((net["IPAddress"] for net in networks.values() if net.get("IPAddress")), ""),
+        bindings=tuple(_bindings((attrs.get("NetworkSettings") or {}).get("Ports") or {})),
     )
+
+
+def _bindings(ports: Mapping[str, Any]) -> Iterator[Binding]:
+    """TCP only, those of IPv4 first: with a range, Docker may choose another port for IPv6."""
+    for name, given in ports.items():
+        port, _unused, protocol = name.partition("/")
+        if protocol == "tcp":
+            for one in sorted(given or (), key=lambda entry: ":" in entry.get("HostIp", "")):
+                yield Binding(int(port), one.get("HostIp", ""), int(one["HostPort"]))
 
 
 def split_reference(reference: str) -> tuple[str, str]:

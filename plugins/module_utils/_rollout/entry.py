@@ -8,21 +8,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .._core.clock import Clock, SystemClock
-from .._core.command import SubprocessRunner
+from .._core.command import Runner, SubprocessRunner
 from .._core.errors import OpsError
 from .._core.jsonlines import JsonLines
 from .._core.lock import file_lock
+from .caddy_admin import HttpAdmin
 from .checks import HealthChecker, validate
 from .compose import Compose, profiles_of
 from .engine import DockerEngine
 from .gate import NetworkGate
 from .hooks import CommandHooks, check_hooks
 from .options import Options
-from .releases import ReleaseStore
+from .proxy import NGINX, Proxy, ProxySetting
+from .proxy_caddy import CaddyProxy
+from .proxy_nginx import NginxProxy
+from .proxy_options import proxies_from
+from .releases import ReleaseStore, choose_release
 from .rollout import Rollout
 from .steps import Tools
 from .target import Targets
@@ -54,6 +60,7 @@ def run_rollout(options: Options, *, check: bool, tell: Callable[[str], None]) -
     engine = DockerEngine()
     trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock, tell)
     store = ReleaseStore(options.release_directory)
+    options = _remembering_proxies(options, store)
     targets = Targets(options, compose, restored, engine, store)
     tools = Tools(
         engine=engine,
@@ -62,12 +69,30 @@ def run_rollout(options: Options, *, check: bool, tell: Callable[[str], None]) -
         hooks=CommandHooks(runner, options),
         clock=clock,
         trail=trail,
+        proxies=tuple(_proxy(setting, options.project, runner, clock) for setting in _settings(options)),
     )
     rollout = Rollout(options, targets=targets, store=store, tools=tools)
     if check:
         return rollout.preview()
     with _alone(options, clock):
         return rollout.run()
+
+
+def _remembering_proxies(options: Options, store: ReleaseStore) -> Options:
+    """A rollback goes through the proxies that the release was deployed with, unless the user names others."""
+    if options.state != "rolled_back" or options.proxies is not None:
+        return options
+    return replace(options, proxies=tuple(choose_release(store.all(), options.release).proxies))
+
+
+def _settings(options: Options) -> tuple[ProxySetting, ...]:
+    return proxies_from(options.proxies or (), options.project)
+
+
+def _proxy(setting: ProxySetting, project: str, runner: Runner, clock: Clock) -> Proxy:
+    if setting.type == NGINX:
+        return NginxProxy(setting, project, runner, clock)
+    return CaddyProxy(setting, project, HttpAdmin(setting.admin), runner)
 
 
 @contextmanager

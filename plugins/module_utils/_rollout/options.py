@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .._core.errors import OpsError
+from .proxy_options import proxies_from
 
 STATE_ROOT = Path("/var/lib/keelson/releases")
 
@@ -33,7 +34,10 @@ class ServiceSetting:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One rollout. Paths are absolute; times are seconds; ``given`` names the times that the user chose."""
+    """One rollout. Paths are absolute; times are seconds; ``given`` names the times that the user chose.
+
+    ``proxies`` are the option's entries as given, None when it was left out.
+    """
 
     state: str
     project: str
@@ -59,6 +63,7 @@ class Options:
     audit_log: Path
     metrics_directory: Path | None
     given: frozenset[str] = frozenset()
+    proxies: tuple[Mapping[str, Any], ...] | None = None
 
     def times(self) -> dict[str, float]:
         """The times to remember with a release."""
@@ -107,7 +112,9 @@ def options_from(params: Mapping[str, Any]) -> Options:
         release_directory=release_directory_of(params["project"], params["release_directory"]),
         audit_log=Path(params["audit_log"]),
         metrics_directory=Path(params["metrics_directory"]) if params["metrics_directory"] else None,
+        proxies=None if params["proxy"] is None else tuple(without_none(entry) for entry in params["proxy"]),
     )
+    proxies_from(options.proxies or (), options.project)
     _refuse_nonsense(options)
     return options
 

@@ -16,11 +16,17 @@ COMPLETED = "service_completed_successfully"
 
 @dataclass(frozen=True, slots=True)
 class PortRange:
-    """Host ports that one container port is published on; ``size`` replicas fit."""
+    """Host ports from ``first`` on that one container port is published on; ``size`` replicas fit.
+
+    ``target`` is the container's port, 0 for one that is not TCP.
+    """
 
     text: str
     size: int
     loopback: bool = False
+    target: int = 0
+    first: int = 0
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,9 @@ def _ports(entries: Iterable[Mapping[str, Any]]) -> Iterable[PortRange]:
         size = int(last) - int(first) + 1 if last else 1
         host = entry.get("host_ip")
         local = bool(host) and (str(host).startswith("127.") or host == "::1")
-        yield PortRange(f"{host + ':' if host else ''}{published}:{entry.get('target')}", size, local)
+        target = int(entry.get("target") or 0) if entry.get("protocol", "tcp") == "tcp" else 0
+        text = f"{host + ':' if host else ''}{published}:{entry.get('target')}"
+        yield PortRange(text, size, local, target, int(first), str(host or ""))
 
 
 def dependencies(project: Project, service: str) -> set[str]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .releases import Release, ServiceRecord, image_repository
@@ -23,6 +23,7 @@ def make_release(
     finished: float,
     times: Mapping[str, float],
     strategies: Mapping[str, str],
+    proxies: Sequence[Mapping[str, Any]],
 ) -> Release:
     """The release that runs now: the target's services, and the others as the current release has them.
 
@@ -47,7 +48,7 @@ def make_release(
             once=service.once,
             strategy=strategies.get(name, ""),
         )
-    return Release(number, version, finished, 0.0, target.restored, records, times)
+    return Release(number, version, finished, 0.0, target.restored, records, times, list(proxies))
 
 
 def resolved_to_keep(target: Target, former: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -36,7 +36,7 @@ class ServiceRecord:
 class Release:
     """One successful rollout. ``finished`` is seconds since the epoch; ``restored`` the release it went back to.
 
-    ``times`` are the options in seconds that it was deployed with, for a rollback to it.
+    ``times`` are the options in seconds that it was deployed with, ``proxies`` its proxies, for a rollback to it.
     """
 
     number: int
@@ -46,6 +46,7 @@ class Release:
     restored: int | None = None
     services: Mapping[str, ServiceRecord] = field(default_factory=dict)
     times: Mapping[str, float] = field(default_factory=dict)
+    proxies: Sequence[Mapping[str, Any]] = ()
 
     def digests(self) -> dict[str, str]:
         """Which contents each recorded container was given."""

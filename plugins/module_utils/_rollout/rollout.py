@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from .._core.errors import OpsError
@@ -17,6 +17,7 @@ from .options import Options
 from .plan import Observed, ServicePlan, decide
 from .probe import Probe
 from .project import dependencies
+from .project_routes import ProjectRoutes
 from .record import make_release, resolved_to_keep
 from .releases import Release, ReleaseStore, choose_release
 from .runtime import Container, Image
@@ -44,14 +45,17 @@ class Rollout:
         self._clock = tools.clock
         self._trail = tools.trail
         self._secrets: tuple[str, ...] = ()
+        self._routes = ProjectRoutes(tools.proxies, engine=tools.engine, clock=tools.clock, trail=tools.trail)
 
     def preview(self) -> dict[str, object]:
         """The plan alone; nothing is written."""
         target = self._target(write=False)
         containers = self._engine.containers(self._options.project)
         plans = self._decide(target, containers)
+        proxies = self._routes.preview(target, plans)
         changed = any(plan.changes for plan in plans) or self._unrecorded(target, containers, plans) is not None
-        return self._result(target, plans, containers, changed=changed, release=self._store.current())
+        changed = changed or any(proxy["changed"] for proxy in proxies)
+        return self._result(target, plans, containers, changed=changed, release=self._store.current(), proxies=proxies)
 
     def run(self) -> dict[str, object]:
         """Carry the plan out. Raises OpsError that says what runs now."""
@@ -70,18 +74,28 @@ class Rollout:
         target = self._target(write=True)
         before = self._engine.containers(self._options.project)
         if interrupted is not None:
+            self._routes.distrust()
             for container in before:
                 self._tools.gate.open(container)
         plans = self._decide(target, before)
+        proxies = self._routes.preview(target, plans)
         changed = any(plan.changes for plan in plans)
         with Probe(self._options.probe if changed else None) as probe:
             self._carry_out(target, plans, resumed=interrupted is not None, probe=probe)
-        seconds = self._clock.monotonic() - began
-        release, recorded = self._record(target, plans, seconds, changed=changed)
+            seconds = self._clock.monotonic() - began
+            release, recorded = self._record(target, plans, seconds, changed=changed)
+            recorded = self._settle(target, plans) or recorded
         self._report_success(release, plans, seconds, changed=changed or recorded)
         if changed:
             self._tools.hooks.run(POST_DEPLOY, release=str(release.number))
-        result = self._result(target, plans, before, changed=changed or recorded, release=release)
+        result = self._result(
+            target,
+            plans,
+            before,
+            changed=changed or recorded,
+            release=release,
+            proxies=self._routes.became(target, proxies),
+        )
         result["probe"] = probe.result()
         if interrupted is not None:
             result["resumed_after"] = interrupted
@@ -91,11 +105,16 @@ class Rollout:
         # What a killed run had done already counts as touched: it has to go back too when this run fails.
         touched = list(target.services) if resumed else []
         if any(plan.changes for plan in plans):
+            for plan in plans:
+                if plan.changes:
+                    self._routes.of(target, plan.service).check()
             self._tools.hooks.run(PRE_DEPLOY)
         try:
             self._apply(target, plans, touched)
         except StepFailedError as failure:
             error = self._after(failure, plans, touched)
+            if failure.stuck is None:
+                self._settle_old(target)
             error.facts["probe"] = probe.result()
             raise error from None
 
@@ -107,7 +126,29 @@ class Rollout:
         else:
             target = self._targets.from_files(write=write)
         self._secrets = disclosure.secrets_of(target.project.resolved, _texts(target))
+        self._routes.validate(target)
         return target
+
+    def _settle(self, target: Target, plans: Sequence[ServicePlan]) -> bool:
+        """The last phase of every switch; the release stays when it fails. Whether it changed a proxy."""
+        try:
+            return self._routes.settle(target)
+        except OpsError as error:
+            raise OpsError(
+                f"the release runs and is served, but its proxy is not as it should be at the next reboot; "
+                f"{error.message}",
+                plan=[plan.to_dict() for plan in plans],
+                steps=self._trail.steps,
+                changed=any(plan.changes for plan in plans),
+            ) from None
+
+    def _settle_old(self, target: Target) -> None:
+        """Leave the proxies of what went on running as its own release wants them; pinned they serve too."""
+        current = self._store.current()
+        with contextlib.suppress(OpsError):
+            if current is not None and self._tools.proxies:
+                target = self._targets.from_release(current, target.services, write=False)
+            self._routes.settle(target)
 
     def _decide(self, target: Target, containers: Sequence[Container]) -> list[ServicePlan]:
         current = self._store.current()
@@ -150,7 +191,8 @@ class Rollout:
             care = self._care(plan.service, restoring=target.restored is not None)
             care = replace(care, watch=0.0, checks=()) if automatic else care
             try:
-                ServiceRollout(target.project, plan, care, compose=target.compose, tools=tools).apply()
+                routes = self._routes.of(target, plan.service)
+                ServiceRollout(target.project, plan, care, compose=target.compose, tools=tools, routes=routes).apply()
             except StepFailedError as failure:
                 if failure.touched:
                     touched.append(plan.service)
@@ -175,7 +217,9 @@ class Rollout:
         """Put the services touched so far back, and say what runs now."""
         current = self._store.current()
         restored = False
-        if not touched:
+        if failure.stuck is not None:
+            outcome = f"old and new containers both run, as its proxy could not be switched back: {failure.stuck}"
+        elif not touched:
             restored = failure.taken_back
             outcome = (
                 "its new containers were removed, the old ones serve again"
@@ -203,6 +247,7 @@ class Rollout:
             target = self._targets.from_release(current, names, write=True)
             plans = self._decide(target, self._engine.containers(self._options.project))
             self._apply(target, plans, [], automatic=True)
+            self._routes.settle(target)
             self._store.save(self._as_running(target, current), self._store.resolved(current.number))
         except OpsError as error:
             return False, f"going back to release {current.number} failed too: {error.message}"
@@ -240,6 +285,7 @@ class Rollout:
             finished=self._clock.now().timestamp(),
             times=options.times(),
             strategies={plan.service: plan.strategy.name for plan in plans},
+            proxies=self._options.proxies or (),
         )
         if current is None or not release.same_as(current):
             return release
@@ -254,8 +300,10 @@ class Rollout:
         if release is None:
             if current is None:
                 raise AssertionError("what is recorded already is the current release")
-            if changed:
-                current = replace(self._as_running(target, current), seconds=seconds)
+            proxies = list(self._options.proxies or ())
+            if changed or list(current.proxies) != proxies:
+                seconds = seconds if changed else current.seconds
+                current = replace(self._as_running(target, current), seconds=seconds, proxies=proxies)
                 self._store.save(current, self._store.resolved(current.number))
             return current, False
         release = replace(release, seconds=seconds)
@@ -308,6 +356,7 @@ class Rollout:
         *,
         changed: bool,
         release: Release | None,
+        proxies: Sequence[Mapping[str, object]],
     ) -> dict[str, object]:
         return {
             "changed": changed,
@@ -315,7 +364,8 @@ class Rollout:
             "steps": self._trail.steps,
             "release": release.number if release else None,
             "version": release.version if release else None,
-            "diff": disclosure.difference(target.project, plans, before, target.images),
+            "proxies": list(proxies),
+            "diff": disclosure.difference(target.project, plans, before, target.images, proxies),
         }
 
 

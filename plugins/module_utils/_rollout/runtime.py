@@ -11,6 +11,15 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """A TCP port of a container that a port of the host leads to. ``host`` may be empty or any address."""
+
+    port: int
+    host: str
+    host_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """One container of a Compose service as the Engine reports it. Times are seconds since the epoch."""
 
@@ -32,6 +41,7 @@ class Container:
     pid: int = 0
     address: str = ""
     anonymous_volumes: bool = False
+    bindings: tuple[Binding, ...] = ()
 
     @property
     def running(self) -> bool:

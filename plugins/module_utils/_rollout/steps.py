@@ -15,7 +15,9 @@ from .checks import Checker
 from .hooks import POST_SWITCH, PRE_SWITCH, Hooks
 from .plan import ServicePlan
 from .project import Project, dependencies
+from .proxy import Proxy
 from .readiness import NotReadyError, wait_completed, wait_ready
+from .routes import Routes
 from .runtime import ComposeCli, Container, Engine, Gate
 from .strategy import ONCE
 from .traffic import Traffic
@@ -51,23 +53,30 @@ class Tools:
     hooks: Hooks
     clock: Clock
     trail: Trail
+    proxies: tuple[Proxy, ...] = ()
 
 
 class StepFailedError(OpsError):
-    """A service could not be deployed. ``touched``: its former containers are not all as they were."""
+    """A service could not be deployed. ``touched``: its former containers are not all as they were.
+
+    ``stuck`` says why old and new ones were left beside each other.
+    """
 
     def __init__(self, service: str, reason: str, *, touched: bool, diagnostics: dict[str, object]) -> None:
         super().__init__(f"service {service}: {reason}")
         self.service = service
         self.touched = touched
         self.taken_back = False
+        self.stuck: str | None = None
         self.diagnostics = diagnostics
 
 
 class ServiceRollout:
     """Applies a ServicePlan; on failure removes what it started and raises StepFailedError."""
 
-    def __init__(self, project: Project, plan: ServicePlan, care: Care, *, compose: ComposeCli, tools: Tools) -> None:
+    def __init__(
+        self, project: Project, plan: ServicePlan, care: Care, *, compose: ComposeCli, tools: Tools, routes: Routes
+    ) -> None:
         self._project = project
         self._plan = plan
         self._care = care
@@ -75,6 +84,7 @@ class ServiceRollout:
         self._tools = tools
         self._engine = tools.engine
         self._trail = tools.trail
+        self._routes = routes
         gated = not any(ports.loopback for ports in project.services[plan.service].ports)
         self._traffic = Traffic(
             plan.service, gated=gated, engine=tools.engine, gate=tools.gate, clock=tools.clock, trail=tools.trail
@@ -121,6 +131,7 @@ class ServiceRollout:
             touched = True
             self._exchange()
             self._settle(self._own())
+            self._routes.send_to(self._own())
             self._tools.hooks.run(POST_SWITCH, service=self._plan.service)
             self._watch(self._own())
         except OpsError as failure:
@@ -152,6 +163,8 @@ class ServiceRollout:
         self._remove(plan.discard, "discard")
         served = touched = False
         try:
+            if plan.start:
+                self._routes.pin(self._own(), self._care.stable)
             for start, stop in _batches(plan):
                 if start:
                     with self._step("start", containers=start):
@@ -167,21 +180,40 @@ class ServiceRollout:
             failed = self._failed(failure, touched=touched)
             failed.taken_back = served
             self._traffic.admit(plan.stop)
-            self._take_back(served=served)
+            try:
+                if served:
+                    self._routes.send_back((*plan.keep, *plan.stop))
+            except OpsError as error:
+                failed.stuck = error.message
+            else:
+                self._take_back(served=served)
             raise failed from None
 
     def _switch(self, fresh: Sequence[Container], stop: Sequence[Container]) -> None:
         """Move the requests from ``stop`` to ``fresh``; the old ones stay warm while the new ones are watched."""
         if not stop or not self._plan.start:
-            self._traffic.divert(stop, self._care.drain)
+            self._hand_over(stop)
             return
         if self._care.notice:
             with self._step("notice"):
                 self._tools.clock.sleep(self._care.notice)
         self._tools.hooks.run(PRE_SWITCH, service=self._plan.service)
-        self._traffic.divert(stop, self._care.drain)
+        self._hand_over(stop)
         self._tools.hooks.run(POST_SWITCH, service=self._plan.service)
         self._watch(fresh)
+
+    def _hand_over(self, stop: Sequence[Container]) -> None:
+        going = {container.id for container in stop}
+        if going:
+            self._routes.send_to([container for container in self._own() if container.id not in going])
+            self._relieve(stop)
+
+    def _relieve(self, containers: Sequence[Container]) -> None:
+        """Let containers that the proxies have left finish, then refuse those who come past the proxies."""
+        if self._routes:
+            self._routes.wait_idle(self._care.drain)
+            self._traffic.finish(containers, self._care.drain)
+        self._traffic.divert(containers, self._care.drain)
 
     def _watch(self, fresh: Sequence[Container]) -> None:
         if not self._care.watch:
@@ -198,7 +230,7 @@ class ServiceRollout:
         known = {container.id for container in (*self._plan.keep, *self._plan.stop)}
         new = [container for container in self._own() if container.id not in known]
         if served:
-            self._traffic.divert([c for c in new if c.running], self._care.drain)
+            self._relieve([c for c in new if c.running])
         self._remove(new, "remove new")
 
     def _migrate(self) -> None:

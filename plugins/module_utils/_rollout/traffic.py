@@ -15,6 +15,8 @@ from .trail import Trail
 
 DEFAULT_GRACE = 10.0
 POLL_SECONDS = 0.1
+QUIET_LOOKS = 4
+"""A request that a proxy took just before the switch may still be on its way to the container."""
 
 
 class Traffic:
@@ -32,13 +34,16 @@ class Traffic:
         """Refuse new connections to all of them, then wait until none has a request under way."""
         if not self._gated or not containers:
             return
-        names = [container.name for container in containers]
-        with self._trail.step("drain", self._service, containers=names):
+        with self._trail.step("drain", self._service, containers=[container.name for container in containers]):
             for container in containers:
                 self._close(container)
-            deadline = self._clock.monotonic() + timeout
-            while any(self._gate.in_flight(c) for c in containers) and self._clock.monotonic() < deadline:
-                self._clock.sleep(POLL_SECONDS)
+            self._finish(containers, timeout, looks=1)
+
+    def finish(self, containers: Sequence[Container], timeout: float) -> None:
+        """Wait until no container that its proxies have left has a request under way."""
+        if containers:
+            with self._trail.step("finish", self._service, containers=[container.name for container in containers]):
+                self._finish(containers, timeout, looks=QUIET_LOOKS)
 
     def admit(self, containers: Iterable[Container]) -> None:
         """Let requests in again."""
@@ -67,6 +72,15 @@ class Traffic:
                 if now.restart_count > before.restart_count:
                     raise NotReadyError(f"container {now.name} restarted while it was watched", now.id)
             self._clock.sleep(POLL_SECONDS * 5)
+
+    def _finish(self, containers: Sequence[Container], timeout: float, *, looks: int) -> None:
+        deadline = self._clock.monotonic() + timeout
+        quiet = 0
+        while self._clock.monotonic() < deadline:
+            quiet = 0 if any(self._gate.in_flight(container) for container in containers) else quiet + 1
+            if quiet >= looks:
+                return
+            self._clock.sleep(POLL_SECONDS)
 
     def _close(self, container: Container) -> None:
         try:

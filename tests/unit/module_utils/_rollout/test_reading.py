@@ -64,8 +64,8 @@ def test_ports() -> None:
         {"target": 1},
     ]
     assert project(files(ports=ports)).services["web"].ports == (
-        PortRange("10.0.0.1:8001-8004:8000", 4),
-        PortRange("9000:9000", 1),
+        PortRange("10.0.0.1:8001-8004:8000", 4, target=8000, first=8001, host="10.0.0.1"),
+        PortRange("9000:9000", 1, target=9000, first=9000),
     )
 
 

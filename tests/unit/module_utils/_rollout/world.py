@@ -16,9 +16,10 @@ from typing import Any
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 from ansible_collections.keelson.ops.plugins.module_utils._core.jsonlines import JsonLines
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.options import Options, options_from
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.proxy import ProxySetting, addresses
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.releases import ReleaseStore
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.rollout import Rollout
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container, Image
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Binding, Container, Image
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.steps import Tools
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.target import Targets
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.trail import Trail
@@ -61,6 +62,8 @@ class World:
     told: list[str] = field(default_factory=list)
     sick_at: float | None = None
     least_serving: dict[str, int] = field(default_factory=dict)
+    proxies: list[WorldProxy] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
     def monotonic(self) -> float:
         return self.seconds
@@ -70,6 +73,7 @@ class World:
 
     def sleep(self, seconds: float) -> None:
         self.seconds += seconds
+        self._look()
 
     def containers(self, project: str) -> tuple[Container, ...]:
         return tuple(self._aged(c) for c in sorted(self.stored.values(), key=lambda c: (c.service, c.number)))
@@ -133,6 +137,8 @@ class World:
     def _look(self) -> None:
         for service in self.least_serving:
             self.least_serving[service] = min(self.least_serving[service], self.serving(service))
+        for proxy in self.proxies:
+            self.lost += proxy.losses()
 
     def _operation(self) -> None:
         self.operations += 1
@@ -148,6 +154,55 @@ class World:
         late = self.sick_at is not None and self.seconds >= self.sick_at and container.image_id == "sha256:web2"
         healthy = "unhealthy" if late or container.image_id in self.sick else "healthy"
         return replace(container, health="starting" if age < BOOT_SECONDS else healthy)
+
+
+@dataclass
+class WorldProxy:
+    """A proxy with a file and what it has loaded; ``refuses`` is how often it does not take a new file."""
+
+    world: World
+    setting: ProxySetting
+    file: tuple[str, ...] | None = None
+    live: tuple[str, ...] = ()
+    refuses: int = 0
+    seen: list[tuple[str, ...]] = field(default_factory=list)
+
+    def check(self, known: Sequence[str]) -> None:
+        return
+
+    def current(self, known: Sequence[str]) -> tuple[str, ...] | None:
+        return self.file
+
+    def follows(self, upstreams: Sequence[str], known: Sequence[str]) -> bool:
+        return self.file == tuple(upstreams)
+
+    def route(self, upstreams: Sequence[str], known: Sequence[str], *, eager: bool) -> None:
+        if self.refuses:
+            self.refuses -= 1
+            raise OpsError("proxy: nginx refuses it")
+        self.world._operation()
+        self.file = tuple(upstreams)
+        self.world._operation()
+        self.live = self.file
+        self.seen.append(self.live)
+        self.world._look()
+
+    def idle(self) -> bool:
+        return True
+
+    def losses(self) -> list[str]:
+        """Why a request that the proxy gets now could fail. It tries elsewhere only where it is refused at once."""
+        reached = [c for c in self.world.containers("") if c.running and self._reaches(c)]
+        unready = [
+            f"{c.name} is {c.health}" for c in reached if c.health != "healthy" and c.id not in self.world.closed
+        ]
+        serving = [c for c in reached if c.id not in self.world.closed]
+        return unready or ([] if serving else ["nobody serves"])
+
+    def _reaches(self, container: Container) -> bool:
+        if container.service != self.setting.service:
+            return False
+        return not set(self.live).isdisjoint(addresses(self.setting, [container]))
 
 
 class WorldCompose:
@@ -187,8 +242,26 @@ class WorldCompose:
         for container in list(self.world.stored.values()):
             if container.service == service and container.status == "created":
                 self.world._operation()
-                started = self.world.now().timestamp()
-                self.world.stored[container.id] = replace(container, status="running", started=started)
+                self._start(container)
+
+    def _start(self, container: Container) -> None:
+        """Addresses are never given twice, ports of the range are."""
+        world = self.world
+        taken = {binding.host_port for c in world.stored.values() if c.running for binding in c.bindings}
+        ports = self.config()["services"][container.service].get("ports") or ()
+        bindings = [
+            Binding(entry["target"], "127.0.0.1", next(port for port in range(first, last + 1) if port not in taken))
+            for entry in ports
+            for first, last in [map(int, entry["published"].split("-"))]
+        ]
+        world.stored[container.id] = replace(
+            container,
+            status="running",
+            started=world.now().timestamp(),
+            address=f"10.0.0.{world.operations}",
+            bindings=tuple(bindings),
+        )
+        world._look()
 
     def run(self, service: str, command: tuple[str, ...], *, timeout: float) -> None:
         self.world._operation()
@@ -241,6 +314,7 @@ def options(directory: Path, **params: Any) -> Options:
         "drain_timeout": None,
         "watch": None,
         "hooks": {},
+        "proxy": None,
         "probe": None,
         "keep_releases": 5,
         "lock_timeout": 0.0,
@@ -258,5 +332,8 @@ def rollout(world: World, directory: Path, **params: Any) -> Rollout:
     store = ReleaseStore(chosen.release_directory)
     targets = Targets(chosen, WorldCompose(world, world.files), lambda path, _: WorldCompose(world, path), world, store)
     trail = Trail(JsonLines(chosen.release_directory / "journal.jsonl"), world, world.told.append)
-    tools = Tools(engine=world, gate=world, checker=world, hooks=world.hooks, clock=world, trail=trail)
+    tools = Tools(
+        engine=world, gate=world, checker=world, hooks=world.hooks, clock=world, trail=trail,
+        proxies=tuple(world.proxies),
+    )  # fmt: skip
     return Rollout(chosen, targets=targets, store=store, tools=tools)

@@ -1,0 +1,118 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Caddy's administration endpoint, over TCP or a Unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from .._core.errors import OpsError
+
+ANSWER_SECONDS = 60.0
+CONFLICT = 412
+UNIX = "unix/"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The configuration that Caddy runs with, and the mark that says whether it is still the same."""
+
+    config: Any
+    etag: str
+
+
+class UnreachableError(OpsError):
+    """Nobody answers at the endpoint."""
+
+
+class Admin(Protocol):
+    """Reads and replaces the configuration that Caddy runs with."""
+
+    def load(self) -> Loaded:
+        """The present configuration. Raises UnreachableError, or OpsError for an answer that makes no sense."""
+
+    def replace(self, loaded: Loaded, config: Any) -> bool:
+        """Put ``config`` in place of ``loaded``; False when somebody else has changed it meanwhile.
+
+        Caddy goes on with the former one when it refuses the new one; OpsError says why.
+        """
+
+
+class HttpAdmin:
+    """Admin by HTTP; ``address`` is a URL, or ``unix//path`` as in a Caddyfile."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def load(self) -> Loaded:
+        """GET of the whole configuration."""
+        status, etag, body = self._ask("GET", None, {})
+        if status != http.client.OK:
+            raise OpsError(f"proxy: admin {self._address}: {_reason(status, body)}")
+        return Loaded(json.loads(body or b"null"), etag)
+
+    def replace(self, loaded: Loaded, config: Any) -> bool:
+        """POST of the whole configuration: one reload, however many handlers differ."""
+        headers = {"Content-Type": "application/json", "If-Match": loaded.etag}
+        status, _unused, body = self._ask("POST", json.dumps(config).encode(), headers)
+        if status == CONFLICT:
+            return False
+        if status != http.client.OK:
+            raise OpsError(f"proxy: admin {self._address}: Caddy refuses the new upstreams: {_reason(status, body)}")
+        return True
+
+    def _ask(self, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        connection = _connection(self._address)
+        try:
+            connection.request(method, "/config/", body=body, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.headers.get("Etag", ""), response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(
+                f"proxy: admin {self._address}: Caddy does not answer ({error or type(error).__name__}); "
+                "start it, or correct admin"
+            ) from None
+        finally:
+            connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("", timeout=ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(ANSWER_SECONDS)
+        self.sock.connect(self._path)
+
+
+def check_address(address: str) -> None:
+    """Raises OpsError for an address that is none."""
+    _connection(address)
+
+
+def _connection(address: str) -> http.client.HTTPConnection:
+    if address.startswith(UNIX):
+        return _UnixConnection(address.removeprefix(UNIX))
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port or 2019
+    except ValueError:
+        host, port = None, 0
+    if host is None or parts.scheme != "http" or parts.path not in ("", "/"):
+        raise OpsError(f"proxy: admin {address} is neither http://host:port nor unix//path/of/socket")
+    return http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+
+
+def _reason(status: int, body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])[:500]
+    except (ValueError, KeyError, TypeError):
+        return f"status {status}"

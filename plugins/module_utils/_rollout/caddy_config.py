@@ -1,0 +1,50 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finding the handlers of one service in a configuration of Caddy, and giving them upstreams. Pure."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+
+def handlers(config: Any, known: Collection[str], identity: str | None) -> list[dict[str, Any]]:
+    """The reverse_proxy handlers of a service: that with the ``@id``, or else those with upstreams all of its own."""
+    return [handler for handler in _reverse_proxies(config) if _is_ours(handler, known, identity)]
+
+
+def dials(handler: dict[str, Any]) -> tuple[str, ...]:
+    """The addresses that a handler sends requests to."""
+    return tuple(str(upstream.get("dial", "")) for upstream in handler.get("upstreams") or ())
+
+
+def routed(config: Any, upstreams: Sequence[str], known: Collection[str], identity: str | None) -> Any:
+    """A copy of the configuration in which those handlers have ``upstreams``.
+
+    Whatever else an upstream says, such as its most requests at a time, every new one says as the first one did.
+    """
+    changed = copy.deepcopy(config)
+    for handler in handlers(changed, known, identity):
+        first: dict[str, Any] = next(iter(handler.get("upstreams") or ()), {})
+        handler["upstreams"] = [{**first, "dial": address} for address in upstreams]
+    return changed
+
+
+def _is_ours(handler: dict[str, Any], known: Collection[str], identity: str | None) -> bool:
+    if identity is not None:
+        return handler.get("@id") == identity
+    found = dials(handler)
+    return bool(found) and set(found) <= set(known)
+
+
+def _reverse_proxies(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        if node.get("handler") == "reverse_proxy":
+            yield node
+        for inner in node.values():
+            yield from _reverse_proxies(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _reverse_proxies(inner)

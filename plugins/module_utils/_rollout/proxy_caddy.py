@@ -1,0 +1,123 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Caddy: upstreams by its administration endpoint, and kept in a file that the Caddyfile imports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._core.command import Command, Runner
+from .._core.errors import OpsError
+from . import caddy_config
+from .caddy_admin import Admin, UnreachableError
+from .proxy import ProxySetting, caddy_text, upstreams_in
+from .proxy_file import put_text, read_text
+
+ATTEMPTS = 5
+RELOAD = ("systemctl", "reload", "caddy.service")
+RELOAD_SECONDS = 60.0
+
+
+class CaddyProxy:
+    """Proxy by administration endpoint and imported file."""
+
+    def __init__(self, setting: ProxySetting, project: str, admin: Admin, runner: Runner) -> None:
+        self.setting = setting
+        self._project = project
+        self._admin = admin
+        self._runner = runner
+
+    def check(self, known: Sequence[str]) -> None:
+        """Caddy must answer and send requests to this service."""
+        if not self._found(self._admin.load().config, known):
+            raise self._not_found()
+
+    def current(self, known: Sequence[str]) -> tuple[str, ...] | None:
+        """What the running configuration says, or what the file says of one that does not run."""
+        try:
+            found = self._found(self._admin.load().config, self._all(known))
+        except UnreachableError:
+            found = []
+        if found:
+            return caddy_config.dials(found[0])
+        text = read_text(self.setting.file)
+        return None if text is None else upstreams_in(text)
+
+    def follows(self, upstreams: Sequence[str], known: Sequence[str]) -> bool:
+        """Whether both the file and the running configuration say so."""
+        if not self._is_kept(upstreams):
+            return False
+        try:
+            found = self._found(self._admin.load().config, self._all(known))
+        except UnreachableError:
+            return self.setting.file is not None
+        return bool(found) and all(caddy_config.dials(handler) == tuple(upstreams) for handler in found)
+
+    def route(self, upstreams: Sequence[str], known: Sequence[str], *, eager: bool) -> None:
+        """File first, then the running configuration: killed in between, the next run sees that they differ."""
+        known = self._all((*known, *upstreams))
+        former = read_text(self.setting.file)
+        if self.setting.file is not None and not self._is_kept(upstreams):
+            put_text(self.setting.file, caddy_text(self.setting, self._project, upstreams))
+        try:
+            self._apply(upstreams, known, eager=eager)
+        except UnreachableError:
+            if not eager and self.setting.file is not None:
+                return
+            put_text(self.setting.file, former)
+            raise
+        except OpsError:
+            put_text(self.setting.file, former)
+            raise
+
+    def idle(self) -> bool:
+        """Caddy's former configuration finishes its requests by itself; they are counted at the containers."""
+        return True
+
+    def _apply(self, upstreams: Sequence[str], known: Sequence[str], *, eager: bool) -> None:
+        for _unused in range(ATTEMPTS):
+            loaded = self._admin.load()
+            found = self._found(loaded.config, known)
+            if not found:
+                self._read_in(known, eager=eager)
+                return
+            if all(caddy_config.dials(handler) == tuple(upstreams) for handler in found):
+                return
+            wanted = caddy_config.routed(loaded.config, upstreams, known, self.setting.id)
+            if self._admin.replace(loaded, wanted):
+                return
+        raise OpsError(
+            f"proxy: {self.setting.label}: its configuration was changed by others {ATTEMPTS} times in a row"
+        )
+
+    def _read_in(self, known: Sequence[str], *, eager: bool) -> None:
+        """Let Caddy read its Caddyfile: it has not seen our file yet."""
+        if eager or self.setting.file is None or self.setting.id is not None:
+            raise self._not_found()
+        self._runner.run(Command(RELOAD), timeout=RELOAD_SECONDS)
+        if not self._found(self._admin.load().config, known):
+            raise self._not_found()
+
+    def _is_kept(self, upstreams: Sequence[str]) -> bool:
+        file = self.setting.file
+        return file is None or read_text(file) == caddy_text(self.setting, self._project, upstreams)
+
+    def _all(self, known: Sequence[str]) -> tuple[str, ...]:
+        return (*known, *upstreams_in(read_text(self.setting.file) or ""))
+
+    def _found(self, config: object, known: Sequence[str]) -> list[dict[str, object]]:
+        return caddy_config.handlers(config, self._all(known), self.setting.id)
+
+    def _not_found(self) -> OpsError:
+        if self.setting.id is not None:
+            return OpsError(f"proxy: Caddy runs without a reverse_proxy handler that has the @id {self.setting.id}")
+        wanted = (
+            f"import {self.setting.file} inside its reverse_proxy block and reload Caddy"
+            if self.setting.file is not None
+            else "give its reverse_proxy every port of the published range"
+        )
+        return OpsError(
+            f"proxy: Caddy has no reverse_proxy handler whose upstreams are those of service {self.setting.service}: "
+            f"{wanted}, or name the handler by id"
+        )

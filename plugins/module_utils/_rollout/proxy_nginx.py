@@ -1,0 +1,130 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nginx: an included file with one upstream block, tested before it is loaded, and put back when it is refused."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from .._core.clock import Clock
+from .._core.command import Command, CommandFailed, Runner
+from .._core.errors import OpsError
+from .proxy import ProxySetting, nginx_text, upstreams_in
+from .proxy_file import put_text, read_text
+
+TEST_SECONDS = 30.0
+RELOAD_SECONDS = 15.0
+POLL_SECONDS = 0.05
+WORKER = "nginx: worker process"
+ENDING = "nginx: worker process is shutting down"
+
+
+class NginxProxy:
+    """Proxy by include file, ``nginx -t`` and reload."""
+
+    def __init__(
+        self, setting: ProxySetting, project: str, runner: Runner, clock: Clock, proc: Path = Path("/proc")
+    ) -> None:
+        self.setting = setting
+        self._project = project
+        self._runner = runner
+        self._clock = clock
+        self._proc = proc
+
+    def check(self, known: Sequence[str]) -> None:
+        """It must run, and its present configuration must be valid."""
+        if self._master() is None:
+            raise OpsError(
+                f"proxy: nginx does not run (pid_file {self.setting.pid_file} names no process); start it, "
+                "or correct pid_file"
+            )
+        self._test("its configuration is not valid as it is, so that it could not be switched")
+
+    def current(self, known: Sequence[str]) -> tuple[str, ...] | None:
+        """What the file says."""
+        text = read_text(self.setting.file)
+        return None if text is None else upstreams_in(text)
+
+    def follows(self, upstreams: Sequence[str], known: Sequence[str]) -> bool:
+        """Whether the file says so; that nginx has read it is seen to by ``route``."""
+        return read_text(self.setting.file) == nginx_text(self.setting, self._project, upstreams)
+
+    def route(self, upstreams: Sequence[str], known: Sequence[str], *, eager: bool) -> None:
+        """Write, test, reload, and wait until no worker takes requests with the former file."""
+        former = read_text(self.setting.file)
+        master = self._master()
+        if master is None and eager:
+            self.check(known)
+        put_text(self.setting.file, nginx_text(self.setting, self._project, upstreams))
+        try:
+            self._test(f"it refuses the new {self.setting.file}, which was put back as it was")
+        except OpsError:
+            put_text(self.setting.file, former)
+            raise
+        try:
+            if master is not None:
+                self._reload(master)
+        except OpsError:
+            put_text(self.setting.file, former)
+            with contextlib.suppress(OpsError):  # it may have begun to use the new one
+                self._run("-s", "reload")
+            raise
+
+    def idle(self) -> bool:
+        """Whether every worker of the former configuration has ended."""
+        master = self._master()
+        return master is None or ENDING not in self._workers(master).values()
+
+    def _test(self, what: str) -> None:
+        try:
+            self._run("-t", "-q")
+        except CommandFailed as error:
+            told = str(error.facts.get("stderr") or error.message)
+            raise OpsError(f"proxy: {self.setting.label}: {what}: {told}") from None
+
+    def _reload(self, master: int) -> None:
+        before = {pid for pid, title in self._workers(master).items() if title != ENDING}
+        self._run("-s", "reload")
+        deadline = self._clock.monotonic() + RELOAD_SECONDS
+        while True:
+            serving = {pid for pid, title in self._workers(master).items() if title != ENDING}
+            if serving and not serving & before:
+                return
+            if self._clock.monotonic() >= deadline:
+                raise OpsError(
+                    f"proxy: {self.setting.label} has not taken the new configuration within {RELOAD_SECONDS:g} s; "
+                    "its error log says why"
+                )
+            self._clock.sleep(POLL_SECONDS)
+
+    def _run(self, *arguments: str) -> None:
+        self._runner.run(Command((*self.setting.command, *arguments)), timeout=TEST_SECONDS)
+
+    def _master(self) -> int | None:
+        try:
+            pid = int(self.setting.pid_file.read_text(encoding="ascii").strip())
+        except (OSError, ValueError):
+            return None
+        return pid if (self._proc / str(pid)).is_dir() else None
+
+    def _workers(self, master: int) -> dict[int, str]:
+        """The titles of the master's workers by process id."""
+        found = {}
+        for entry in self._proc.iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                parent = int(
+                    (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
+                )
+                if parent != master:
+                    continue
+                title = (entry / "cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
+            except (OSError, ValueError, IndexError):
+                continue
+            if title.startswith(WORKER):
+                found[int(entry.name)] = title
+        return found
