@@ -163,7 +163,9 @@ options:
           - V(nginx) includes O(proxy[].file), an C(upstream) block for C(proxy_pass http://<name>;). It is tested with
             C(nginx -t) and loaded with C(nginx -s reload).
           - V(caddy) is told by its administration endpoint. Changed are its C(reverse_proxy) handlers whose upstreams
-            are all of this service, or the one with the O(proxy[].id).
+            are all of this service, or the one with the O(proxy[].id). With published ports give the handler an active
+            health check (C(health_uri)), so that it leaves ports out that nobody listens on. Caddy before 2.11.2 can
+            not try elsewhere what has a body, and none retries across a change of its configuration.
         type: str
         choices: [caddy, nginx]
         required: true

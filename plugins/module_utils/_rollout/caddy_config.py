@@ -20,6 +20,12 @@ def dials(handler: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(upstream.get("dial", "")) for upstream in handler.get("upstreams") or ())
 
 
+def looks_by_itself(handler: dict[str, Any]) -> bool:
+    """Whether a handler leaves out upstreams that nobody listens on before it sends them a request."""
+    checks = handler.get("health_checks")
+    return len(dials(handler)) < 2 or (isinstance(checks, dict) and bool(checks.get("active")))
+
+
 def routed(config: Any, upstreams: Sequence[str], known: Collection[str], identity: str | None) -> Any:
     """A copy of the configuration in which those handlers have ``upstreams``.
 

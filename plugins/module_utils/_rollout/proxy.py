@@ -53,8 +53,8 @@ class Proxy(Protocol):
     def setting(self) -> ProxySetting:
         """What the user said of it."""
 
-    def check(self, known: Sequence[str]) -> None:
-        """Raises OpsError when the proxy could not be switched now."""
+    def check(self, known: Sequence[str]) -> str | None:
+        """Advice on how it is set up, if any. Raises OpsError when the proxy could not be switched now."""
 
     def current(self, known: Sequence[str]) -> tuple[str, ...] | None:
         """Where requests go, as far as can be seen; None when that is nowhere yet."""

@@ -11,12 +11,16 @@ from .._core.command import Command, Runner
 from .._core.errors import OpsError
 from . import caddy_config
 from .caddy_admin import Admin, UnreachableError
-from .proxy import ProxySetting, caddy_text, upstreams_in
+from .proxy import PUBLISHED, ProxySetting, caddy_text, upstreams_in
 from .proxy_file import put_text, read_text
 
 ATTEMPTS = 5
 RELOAD = ("systemctl", "reload", "caddy.service")
 RELOAD_SECONDS = 60.0
+UNCHECKED = (
+    "proxy: Caddy's reverse_proxy for service {service} has no active health check. Give it one (health_uri): Caddy "
+    "before 2.11.2 answers 502 to a request with a body that it first sent to a port that nobody listens on"
+)
 
 
 class CaddyProxy:
@@ -28,10 +32,14 @@ class CaddyProxy:
         self._admin = admin
         self._runner = runner
 
-    def check(self, known: Sequence[str]) -> None:
-        """Caddy must answer and send requests to this service."""
-        if not self._found(self._admin.load().config, known):
+    def check(self, known: Sequence[str]) -> str | None:
+        """Caddy must answer and send requests to this service, and look by itself which ports are in use."""
+        found = self._found(self._admin.load().config, known)
+        if not found:
             raise self._not_found()
+        if self.setting.address == PUBLISHED and not all(caddy_config.looks_by_itself(handler) for handler in found):
+            return UNCHECKED.format(service=self.setting.service)
+        return None
 
     def current(self, known: Sequence[str]) -> tuple[str, ...] | None:
         """What the running configuration says, or what the file says of one that does not run."""

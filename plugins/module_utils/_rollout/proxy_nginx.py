@@ -34,7 +34,7 @@ class NginxProxy:
         self._clock = clock
         self._proc = proc
 
-    def check(self, known: Sequence[str]) -> None:
+    def check(self, known: Sequence[str]) -> str | None:
         """It must run, and its present configuration must be valid."""
         if self._master() is None:
             raise OpsError(
@@ -42,6 +42,7 @@ class NginxProxy:
                 "or correct pid_file"
             )
         self._test("its configuration is not valid as it is, so that it could not be switched")
+        return None
 
     def current(self, known: Sequence[str]) -> tuple[str, ...] | None:
         """What the file says."""

@@ -57,7 +57,9 @@ class Routes:
         own = self._own()
         for proxy in self._proxies:
             if any(container.running for container in own):
-                proxy.check(self._known(proxy, own))
+                advice = proxy.check(self._known(proxy, own))
+                if advice is not None:
+                    self._trail.warn(advice)
 
     def pin(self, containers: Iterable[Container], stable_for: float) -> None:
         """Name the containers that serve, so that new ones get no request yet."""

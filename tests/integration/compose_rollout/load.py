@@ -19,11 +19,15 @@ ANSWER_SECONDS = 60.0
 
 @dataclass
 class Load:
-    """Requests from several threads to the ports of one address while the context lasts."""
+    """Requests from several threads to the ports of one address while the context lasts.
+
+    Connections are tried elsewhere for ``patience`` seconds; a proxy must have none.
+    """
 
     address: str
     ports: tuple[int, ...]
     threads: int = 4
+    patience: float = RETRY_SECONDS
     answers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -71,14 +75,14 @@ class Load:
             connection.close()
 
     def _connect(self, number: int) -> http.client.HTTPConnection:
-        deadline = time.monotonic() + RETRY_SECONDS
+        deadline = time.monotonic() + self.patience
         while True:
             port = self.ports[number % len(self.ports)]
             connection = http.client.HTTPConnection(self.address, port, timeout=CONNECT_SECONDS)
             try:
                 connection.connect()
             except OSError:
-                if time.monotonic() > deadline:
+                if time.monotonic() >= deadline:
                     raise
                 number += 1
             else:

@@ -143,6 +143,12 @@ def test_caddys_other_handlers_and_other_settings_stay() -> None:
     assert proxy.follows(OURS[1:], OURS)
 
 
+def test_caddy_should_look_which_ports_are_in_use() -> None:
+    active = {"health_checks": {"active": {"uri": "/health"}}}
+    assert "health_uri" in str(caddy(FakeAdmin(config(reverse_proxy(*OURS)))).check(OURS))
+    assert caddy(FakeAdmin(config(reverse_proxy(*OURS, **active)))).check(OURS) is None
+
+
 def test_caddys_handler_by_id() -> None:
     admin = FakeAdmin(config(reverse_proxy("10.0.0.1:80", **{"@id": "web"}), reverse_proxy(*OURS)))
     caddy(admin, id="web").route(OURS, OURS, eager=True)

@@ -167,8 +167,8 @@ class WorldProxy:
     refuses: int = 0
     seen: list[tuple[str, ...]] = field(default_factory=list)
 
-    def check(self, known: Sequence[str]) -> None:
-        return
+    def check(self, known: Sequence[str]) -> str | None:
+        return None
 
     def current(self, known: Sequence[str]) -> tuple[str, ...] | None:
         return self.file

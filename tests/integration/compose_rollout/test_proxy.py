@@ -1,0 +1,221 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deployments behind the nginx and the Caddy of the host: no request through them is lost, whatever goes wrong."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.integration.compose_rollout.conftest import Host, Outcome, Project, made
+from tests.integration.compose_rollout.load import Load
+
+Until = Callable[[Callable[[], bool], str], None]
+
+NGINX_PORT = 8701
+CADDY_PORT = 8801
+INSTALL = """
+set -e
+export DEBIAN_FRONTEND=noninteractive
+command -v nginx >/dev/null && command -v caddy >/dev/null || {
+  apt-get update -qq
+  apt-get install -qq -y --no-install-recommends nginx-light caddy >/dev/null
+}
+rm -f /etc/nginx/sites-enabled/* /etc/nginx/conf.d/*
+rm -rf /etc/caddy/keelson && mkdir -p /etc/caddy/keelson
+printf '{\\n\\tadmin localhost:2019\\n}\\n' > /etc/caddy/Caddyfile
+systemctl restart nginx caddy
+"""
+NGINX_SITE = """
+server {
+    listen 8701;
+    location / {
+        proxy_pass http://edge_web;
+        proxy_connect_timeout 1s;
+        proxy_next_upstream error timeout;
+    }
+}
+"""
+CADDYFILE = """
+:8801 {
+	reverse_proxy {
+		import /etc/caddy/keelson/edge.web*
+		lb_try_duration 5s
+		lb_try_interval 100ms
+		health_uri /health
+		health_interval 1s
+		transport http {
+			dial_timeout 1s
+		}
+	}
+}
+"""
+FILE = "/etc/caddy/keelson/edge.web"
+PROXIES = [
+    {"type": "nginx", "service": "web", "port": 8000},
+    {"type": "caddy", "service": "web", "port": 8000, "file": FILE},
+]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A project whose ports only the host itself reaches, behind both proxies."""
+
+    project: Project
+
+    @property
+    def host(self) -> Host:
+        return self.project.host
+
+    def compose(self, version: str, **web: Any) -> None:
+        first, last = self.project.ports[0], self.project.ports[-1]
+        self.project.compose(version, **{"ports": [f"127.0.0.1:{first}-{last}:8000"], **web})
+
+    def deploy(self, *flags: str, **arguments: Any) -> Outcome:
+        return self.project.deploy(*flags, **{"proxy": PROXIES, **arguments})
+
+    @contextmanager
+    def load(self) -> Iterator[dict[str, Load]]:
+        """Requests through each proxy; every one must be answered."""
+        nginx = Load(self.host.address, (NGINX_PORT,), threads=2, patience=0)
+        caddy = Load(self.host.address, (CADDY_PORT,), threads=2, patience=0)
+        with nginx, caddy:
+            yield {"nginx": nginx, "caddy": caddy}
+        for name, load in {"nginx": nginx, "caddy": caddy}.items():
+            assert load.failures == [], f"{name}: {len(load.failures)} of {load.total}"
+            assert load.total > 0
+
+    def answers(self) -> set[str]:
+        """What each proxy answers now."""
+        found = set()
+        for port in (NGINX_PORT, CADDY_PORT):
+            try:
+                with urllib.request.urlopen(f"http://{self.host.address}:{port}/", timeout=5) as response:
+                    found.add(response.read().decode())
+            except OSError as error:
+                found.add(str(error))
+        return found
+
+    def upstreams(self) -> str:
+        return self.host.sh(f"cat /etc/nginx/conf.d/keelson-edge-web.conf {FILE}")
+
+
+@pytest.fixture(scope="module")
+def edge(host: Host) -> Iterator[Edge]:
+    """v1 behind both proxies."""
+    host.sh(INSTALL)
+    with made(host, "edge", 7800) as project:
+        proxied = Edge(project)
+        proxied.compose("v1")
+        host.write("/etc/caddy/Caddyfile", CADDYFILE)
+        host.sh("systemctl reload caddy")
+        outcome = proxied.deploy()
+        assert outcome.rc == 0, outcome.text
+        host.write("/etc/nginx/sites-enabled/edge", NGINX_SITE)
+        host.sh("nginx -t -q && systemctl reload nginx")
+        yield proxied
+        host.sh("systemctl stop nginx caddy")
+
+
+@pytest.fixture
+def v1(edge: Edge, until: Until) -> Edge:
+    """The project as every test finds it."""
+    edge.compose("v1")
+    outcome = edge.deploy()
+    assert outcome.rc == 0, outcome.text
+    until(lambda: edge.answers() == {"v1"}, "v1 answers through both proxies")
+    return edge
+
+
+def test_a_new_version_takes_over_and_both_proxies_know_it_for_good(v1: Edge, until: Until) -> None:
+    settled = v1.upstreams()
+    v1.compose("v2")
+    preview = v1.deploy("--check", "--diff")
+    assert [proxy["changed"] for proxy in preview.result["proxies"]] == [False, False], preview.text
+    with v1.load() as loads:
+        outcome = v1.deploy()
+    assert outcome.rc == 0, outcome.text
+    assert [step["step"] for step in outcome.result["steps"] if "proxy" in step] == [
+        *["pin"] * 2, *["switch"] * 2, *["settle"] * 2,
+    ]  # fmt: skip
+    assert all(load.answers["v1"] and load.answers["v2"] for load in loads.values())
+    assert v1.upstreams() == settled
+    assert v1.deploy().result["changed"] is False
+    v1.host.sh("systemctl restart docker nginx caddy")
+    until(lambda: v1.answers() == {"v2"}, "v2 answers after everything has started anew")
+    assert v1.deploy().result["changed"] is False
+
+
+def test_what_fails_before_or_after_the_switch_costs_no_request(v1: Edge) -> None:
+    before = v1.project.ids()
+    settled = v1.upstreams()
+    with v1.load() as loads:
+        v1.compose("bad")
+        bad = v1.deploy()
+        v1.compose("v2")
+        late = v1.deploy(hooks={"post_switch": ["sh -c 'sleep 3; exit 1'"]})
+    assert "unhealthy" in bad.result["msg"], bad.text
+    assert "the old ones serve again" in late.result["msg"], late.text
+    assert late.result["rolled_back"] is True
+    assert all(load.answers["v2"] for load in loads.values()), "the new version served for a while"
+    assert v1.project.ids() == before
+    assert v1.upstreams() == settled
+    assert v1.answers() == {"v1"}
+
+
+def test_killed_in_the_middle_of_the_switch_the_next_run_converges(v1: Edge, until: Until) -> None:
+    v1.compose("v2")
+    hooks = {"post_switch": ["sh -c 'touch /opt/edge/switched; sleep 60'"]}
+    with v1.load() as loads:
+        process = v1.host.begin("compose_rollout", project="edge", proxy=PROXIES, hooks=hooks)
+        until(lambda: v1.host.sh("ls /opt/edge/switched", check=False) != "", "the proxies switched")
+        v1.project.kill()
+        assert v1.host.wait(process).rc != 0
+        assert len(v1.project.containers()) == 4
+        outcome = v1.deploy()
+    assert outcome.rc == 0, outcome.text
+    assert outcome.result["resumed_after"]["service"] == "web"
+    assert all(load.answers["v2"] for load in loads.values())
+    assert [c["Image"] for c in v1.project.containers()] == ["application:v2"] * 2
+    assert v1.answers() == {"v2"}
+    assert v1.deploy().result["changed"] is False
+
+
+def test_a_proxy_that_cannot_be_switched_stops_the_deployment_before_anything_is_touched(v1: Edge) -> None:
+    before, settled = v1.project.ids(), v1.upstreams()
+    v1.compose("v2")
+    broken = "/etc/nginx/conf.d/broken.conf"
+    v1.host.write(broken, "no_such_directive;\n")
+    with v1.load():
+        outcome = v1.deploy()
+    v1.host.sh(f"rm {broken}")
+    assert "no_such_directive" in outcome.result["msg"], outcome.text
+    refused = v1.deploy(proxy=[{**PROXIES[0], "directives": ["no_such_directive"]}])
+    assert "put back as it was" in refused.result["msg"], refused.text
+    away = v1.deploy(proxy=[{**PROXIES[1], "admin": "http://127.0.0.1:2020"}])
+    assert "Caddy does not answer" in away.result["msg"], away.text
+    assert (v1.project.ids(), v1.upstreams()) == (before, settled)
+    assert v1.answers() == {"v1"}
+
+
+def test_containers_by_their_own_addresses(v1: Edge, until: Until) -> None:
+    proxies = [{**proxy, "address": "container"} for proxy in PROXIES]
+    with v1.load() as loads:
+        assert v1.deploy(proxy=proxies).result["changed"] is True
+        v1.compose("v2", ports=None)
+        outcome = v1.deploy(proxy=proxies)
+    assert outcome.rc == 0, outcome.text
+    assert all(load.answers["v2"] for load in loads.values())
+    assert v1.deploy(proxy=proxies).result["changed"] is False
+    v1.host.sh("systemctl restart nginx && systemctl reload caddy")
+    until(lambda: v1.answers() == {"v2"}, "v2 answers after the proxies have started anew")
+    with v1.load():
+        back = v1.deploy(state="rolled_back", proxy=PROXIES)
+    assert back.rc == 0, back.text
+    assert v1.answers() == {"v1"}
