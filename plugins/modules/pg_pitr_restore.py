@@ -13,9 +13,9 @@ version_added: 0.1.0
 author:
   - keelson contributors (@keelson-ops)
 description:
-  - Restores a cluster that the role C(keelson.ops.postgres_pitr) configured on the host, with pgBackRest, into a new data
-    directory (for a server in a container, a new volume) beside the live one, lets it recover to the given time, waits until
-    it has left recovery, and asks the assertions of its configuration.
+  - Restores a cluster that the role C(keelson.ops.postgres_pitr) configured on the host, with pgBackRest, into a new
+    data directory (for a server in a container, a new volume) beside the live one, lets it recover to the given time,
+    waits until it has left recovery, and asks the assertions of its configuration.
   - Without O(confirm) it ends there, and the live cluster isn't touched. With it, the live server is stopped, both
     directories change places, and the restored server is started. What was live before is kept.
   - A server that doesn't start gives way to the one from before.
@@ -27,7 +27,8 @@ options:
     required: true
   target_time:
     description:
-      - Date and time with the offset from UTC, such as V(2026-11-22 10:00:00+00), or V(latest) for all that was archived.
+      - Date and time with the offset from UTC, such as V(2026-11-22 10:00:00+00), or V(latest) for all that was
+        archived.
       - Everything that was committed until then is in the restored cluster, and nothing later.
     type: str
     required: true

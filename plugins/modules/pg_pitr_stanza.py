@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - keelson contributors (@keelson-ops)
 description:
-  - Creates the stanza of a cluster that the role C(keelson.ops.postgres_pitr) configured on the host, sees a segment of WAL
-    archived, and takes a first full backup, whatever of it is missing.
+  - Creates the stanza of a cluster that the role C(keelson.ops.postgres_pitr) configured on the host, sees a segment
+    of WAL archived, and takes a first full backup, whatever of it is missing.
   - Fails when the server does not archive with pgBackRest, and when the repository holds another cluster.
 options:
   config:
