@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
@@ -13,6 +14,16 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.keelson.ops.plugins.module_utils._compose.environment import parse_rules
 from ansible_collections.keelson.ops.plugins.module_utils._compose.project import parse_project, rollout_options
 from ansible_collections.keelson.ops.plugins.module_utils._compose.registry import login_files
+from ansible_collections.keelson.ops.plugins.module_utils._compose.written import (
+    PATH,
+    Record,
+    both,
+    leftovers,
+    only,
+    read_record,
+    text_of_record,
+    written_of,
+)
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 
 DOCUMENTATION = r"""
@@ -44,6 +55,10 @@ options:
     type: list
     elements: dict
     default: []
+  recorded:
+    description: What the host's record of written files says (C(/var/lib/keelson/compose_app.json)); empty without one.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -61,6 +76,12 @@ _value:
       description: Entries for option C(files) of M(keelson.ops.config_files).
       type: list
       elements: dict
+    leftovers:
+      description:
+        - Entries for option C(files) of M(keelson.ops.config_files) that remove what earlier runs wrote for these
+          projects and what they no longer name. For after the deployment.
+      type: list
+      elements: dict
     rollouts:
       description: For each project the options of M(keelson.ops.compose_rollout) that were given; no secrets.
       type: list
@@ -73,20 +94,35 @@ def compose_plan(
     rules: Sequence[Mapping[str, object]] = (),
     service_defaults: Mapping[str, object] | None = None,
     registries: Sequence[Mapping[str, object]] = (),
+    recorded: str = "",
 ) -> dict[str, list[dict[str, object]]]:
-    """The files and the rollouts of every project. Raises AnsibleFilterError."""
+    """The files, the leftovers and the rollouts of every project. Raises AnsibleFilterError."""
     try:
         common = parse_rules(_plain(rules), "compose_app_environment_rules")
         files = login_files(_plain(registries))
-        rollouts = []
+        rollouts, written = [], {}
         for raw in _plain(projects):
             project = parse_project(raw, rules=common, defaults=_plain(service_defaults))
             text = None if project.definition is None else _yaml(project.definition)
-            files += [*project.files(), project.compose_file(text)]
+            entries = [*project.files(), project.compose_file(text)]
+            own = (str(entry["dest"]) for entry in entries if entry.get("state") != "directory")
+            written[project.name] = written_of(project.directory, own)
+            files += entries
             rollouts.append(rollout_options(project, raw))
+        before = read_record(str(recorded))
+        files += [{"dest": str(PurePosixPath(PATH).parent), "state": "directory"}, _record(both(before, written))]
+        gone: list[dict[str, object]] = [
+            {"dest": path, "state": "absent", "secret": True} for path in leftovers(before, written)
+        ]
+        if gone:
+            gone.append(_record(only(before, written)))
     except OpsError as error:
         raise AnsibleFilterError(error.message) from None
-    return {"files": files, "rollouts": rollouts}
+    return {"files": files, "rollouts": rollouts, "leftovers": gone}
+
+
+def _record(record: Record) -> dict[str, object]:
+    return {"dest": PATH, "content": text_of_record(record), "mode": "0600"}
 
 
 def _yaml(definition: Mapping[str, object]) -> str:

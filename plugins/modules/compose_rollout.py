@@ -79,6 +79,13 @@ options:
   version:
     description: What to call this release, for people and for O(release). The images are chosen by the Compose files.
     type: str
+  planned_files:
+    description:
+      - For check mode only. Files of the project that the tasks before this one would write, as the base64 of a JSON
+        object of absolute paths and contents. The plan is made as if they were there. They exist in memory only, seen
+        by this process and its children.
+      - On a host where Docker is not there yet, the result is changed, without a plan.
+    type: str
   release:
     description:
       - The release to go back to with O(state=rolled_back).
@@ -268,8 +275,10 @@ probe:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.keelson.ops.plugins.module_utils._core.command import SubprocessRunner
 from ansible_collections.keelson.ops.plugins.module_utils._edge import run_module
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import HAS_DOCKER
+from ansible_collections.keelson.ops.plugins.module_utils._rollout import planned
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import HAS_DOCKER, DockerEngine
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.entry import run_rollout
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.hooks import MOMENTS
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.options import options_from
@@ -310,6 +319,7 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "services": {"type": "list", "elements": "str", "default": []},
         "service_settings": {"type": "list", "elements": "dict", "default": [], "options": setting},
         "version": {"type": "str"},
+        "planned_files": {"type": "str", "no_log": True},
         "release": {"type": "str", "default": "previous"},
         "pull": {"type": "str", "choices": ["missing", "always", "never"], "default": "missing"},
         "wait_timeout": {"type": "float"},
@@ -328,8 +338,22 @@ def argument_spec() -> dict[str, dict[str, object]]:
     }
 
 
+def preview_planned(module: AnsibleModule) -> dict[str, object]:
+    """The plan with files that are not written yet."""
+    options = options_from(module.params)
+    return planned.preview_planned(
+        options.directory,
+        module.params["planned_files"],
+        planned.obstacle_on(SubprocessRunner(), DockerEngine if HAS_DOCKER else None),
+        lambda: run_rollout(options, check=True, tell=module.warn),
+        planned.SystemMounts(),
+    )
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    if module.check_mode and module.params["planned_files"]:
+        run_module(module, lambda: preview_planned(module))
     if not HAS_DOCKER:
         module.fail_json(msg=missing_required_lib("docker", reason="(package python3-docker)"))
     run_module(module, lambda: run_rollout(options_from(module.params), check=module.check_mode, tell=module.warn))

@@ -25,7 +25,7 @@ def plan(**values: Any) -> dict[str, Any]:
 
 
 def test_the_compose_file_is_plain_yaml_with_the_defaults_in_it() -> None:
-    compose = plan()["files"][-1]
+    compose = plan()["files"][-3]
     assert compose["dest"] == "/opt/shop/compose.yaml"
     assert yaml.safe_load(compose["content"]) == {
         "services": {"web": {"init": True, "image": "web:1", "environment": {"A": "${A}"}}}
@@ -40,3 +40,13 @@ def test_rollouts_carry_no_secret() -> None:
 def test_errors_are_those_of_a_filter() -> None:
     with pytest.raises(AnsibleFilterError, match=r"KEY \(.env\) still holds a placeholder"):
         plan(env_files={".env": {"KEY": "change-me"}})
+
+
+def test_what_an_earlier_run_wrote_and_nobody_names_is_removed_without_showing_it() -> None:
+    recorded = '{"shop": [{"directory": "/opt/shop", "files": ["compose.yaml", "secrets/old"]}]}'
+    found = compose_plan([{"name": "shop", "definition": {"services": {"web": {"image": "web:1"}}}}], recorded=recorded)
+    gone, record = found["leftovers"]
+    assert gone == {"dest": "/opt/shop/secrets/old", "state": "absent", "secret": True}
+    assert "old" not in str(record["content"])
+    assert "secrets/old" in str(found["files"][-1]["content"]), "still recorded while the deployment is under way"
+    assert plan()["leftovers"] == []
