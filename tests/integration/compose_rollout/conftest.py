@@ -188,13 +188,13 @@ class Project:
         return self.host.sh(f"cd /opt/{self.name} && docker compose {command} 2>&1")
 
 
-@pytest.fixture(scope="session")
-def host() -> Iterator[Host]:
+@contextmanager
+def bare_host(fleet: str) -> Iterator[Host]:
     """A fresh Debian 13 host with Docker and the images of the test application."""
     lab = [sys.executable, "-m", "lab", "fleet"]
-    subprocess.run([*lab, "up", FLEET, "--host", f"{MACHINE}=trixie"], cwd=ROOT, check=True)
+    subprocess.run([*lab, "up", fleet, "--host", f"{MACHINE}=trixie"], cwd=ROOT, check=True)
     try:
-        inventory = ROOT / ".cache" / "fleets" / FLEET / "hosts.yml"
+        inventory = ROOT / ".cache" / "fleets" / fleet / "hosts.yml"
         known = json.loads(inventory.read_text(encoding="utf-8"))["all"]
         machine = Host(
             known["hosts"][MACHINE]["ansible_host"], inventory, known["vars"]["ansible_ssh_private_key_file"]
@@ -205,7 +205,14 @@ def host() -> Iterator[Host]:
         yield machine
     finally:
         if "KEELSON_KEEP_FLEET" not in os.environ:
-            subprocess.run([*lab, "down", FLEET], cwd=ROOT, check=True)
+            subprocess.run([*lab, "down", fleet], cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[Host]:
+    """The machine of all tests."""
+    with bare_host(FLEET) as machine:
+        yield machine
 
 
 @contextmanager
