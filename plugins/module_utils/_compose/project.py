@@ -19,7 +19,7 @@ NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 FILE_NAME = re.compile(r"^[A-Za-z0-9._-]+$")
 SOURCES = ("definition", "template", "src")
 COMPOSE_FILE = "compose.yaml"
-ROLLOUT_KEYS = ("version", "profiles", "service_settings", "hooks")
+ROLLOUT_KEYS = ("version", "profiles", "service_settings", "proxy", "hooks")
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,15 +133,12 @@ def compose(project: Project, version: str, slow_stop: bool) -> None:
 def until_served(host: Host, project: Project) -> None:
     """Wait until Caddy has found both replicas."""
     deadline = time.monotonic() + 60
-    query = "curl -s http://localhost:2019/reverse_proxy/upstreams; true"
     while time.monotonic() < deadline:
-        done = host.sh(
-            f"for n in 1 2 3 4 5 6; do curl -s -o /dev/null -w '%{{http_code}} ' localhost:{PORT}/; done; {query}"
-        )
-        if done.count("200 ") == 6:
+        with Traffic(host.address, PORT) as traffic:
+            time.sleep(1)
+        if traffic.total and not traffic.failures:
             return
-        time.sleep(0.5)
-    raise SystemExit(f"Caddy does not reach {project.name}")
+    raise SystemExit(f"Caddy does not reach {project.name}: {traffic.failures[-1:]}")
 
 
 def table(title: str, figures: list[Figures]) -> str:
