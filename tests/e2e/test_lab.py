@@ -7,25 +7,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from lab.checks import SITE, targets
 from tests.e2e import operator as op
 
 HOSTS = {"edge1", "app1", "app2", "db1", "mon1"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_lab() -> Iterator[None]:
-    """A lab made anew, removed afterwards unless KEEP_LAB=1."""
-    op.lab("down")
-    yield
-    if os.environ.get("KEEP_LAB") != "1":
-        op.lab("down")
 
 
 def test_check_mode_works_on_bare_hosts() -> None:
