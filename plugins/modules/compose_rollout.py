@@ -81,9 +81,9 @@ options:
     type: str
   planned_files:
     description:
-      - Only looked at in check mode. Files of the project that the tasks before this one would write, as the base64 of a JSON
-        object of absolute paths and contents. The plan is made as if they were there. They exist in memory only, seen
-        by this process and its children.
+      - Only looked at in check mode. Files of the project that the tasks before this one would write, as the base64 of
+        a JSON object of absolute paths and contents. The plan is made as if they were there. They exist in memory only,
+        seen by this process and its children.
       - On a host where Docker is not there yet, the result is changed, without a plan.
     type: str
   release:
