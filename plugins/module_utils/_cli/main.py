@@ -13,7 +13,7 @@ from types import FrameType
 from .._core.errors import OpsError
 from .._core.lock import LockHeld
 from .._pitr.beside import RecoveryError
-from . import backup, pitr
+from . import backup, pitr, secrets
 from .output import Output
 
 EXIT_FAILED = 1
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     areas = parser.add_subparsers(dest="area", metavar="AREA", required=True)
     backup.add_parser(areas, _EXIT_CODES)
     pitr.add_parser(areas, _EXIT_CODES)
+    secrets.add_parser(areas, _EXIT_CODES)
     given = parser.parse_args(arguments)
     output = Output(as_json=given.json, quiet=given.quiet)
     # A service manager's stop unwinds like Ctrl-C, so that nothing unfinished stays behind.

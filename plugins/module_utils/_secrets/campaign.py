@@ -72,6 +72,18 @@ class Campaign:
         self._each(self._well(CHANGING), self._finish)
         self._each([c for c in self.courses if c.error or c.decision.changes], self._look_at_the_end)
 
+    def announce(self) -> None:
+        """Only prepare what consumers have to accept beforehand, and let them; nothing becomes current."""
+        self.preview()
+        chosen = [course for course in self._well(PREPARED) if self._is_announced(course)]
+        for course in self._well():
+            if course not in chosen:
+                course.decision = Decision(Action.NONE, "nobody has to know beforehand")
+        self._settle([course for course in chosen if course.decision.settle])
+        self._each([course for course in chosen if course.error is None], self._begin)
+        self._announce([course for course in chosen if course.error is None], wait=False)
+        self._each(chosen, self._look_at_the_end)
+
     def _well(self, actions: Iterable[Action] | None = None) -> list[Course]:
         wanted = None if actions is None else set(actions)
         return [c for c in self.courses if c.error is None and (wanted is None or c.decision.action in wanted)]
@@ -111,7 +123,7 @@ class Campaign:
         action = course.decision.action
         return action in USED or (action is Action.ABANDON and self._is_announced(course))
 
-    def _announce(self, courses: list[Course]) -> None:
+    def _announce(self, courses: list[Course], *, wait: bool = True) -> None:
         """Let consumers accept the secrets that are to come; give those up that they do not get along with."""
         if not courses:
             return
@@ -119,8 +131,8 @@ class Campaign:
         refused = [course for course in courses if course.error]
         if refused:
             self._undo(refused, lambda course: course.rotation.abandon())
-            return
-        self._clock.sleep(max(course.rotation.target.announce_seconds or 0.0 for course in courses))
+        elif wait:
+            self._clock.sleep(max(course.rotation.target.announce_seconds or 0.0 for course in courses))
 
     def _use(self, courses: list[Course]) -> None:
         if not courses:

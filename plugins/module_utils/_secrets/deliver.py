@@ -15,7 +15,7 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,10 +87,20 @@ def look_up(store: Store) -> Known | None:
     return Known(store.reveal(seen.current), store.reveal(rest[0]) if rest else None)
 
 
-def deliver(deliveries: Sequence[Delivery], known: Mapping[str, Known]) -> list[Path]:
-    """Write the files that differ; the paths of those. All are made before the first is written. Raises OpsError."""
+def deliver(
+    deliveries: Sequence[Delivery], known: Mapping[str, Known], before: Callable[[], None] = lambda: None
+) -> list[Path]:
+    """Write the files that differ; the paths of those. All are made before the first is written. Raises OpsError.
+
+    ``before`` is called when something differs, before anything is written.
+    """
     made = [(delivery, delivery.render(known)) for delivery in deliveries]
-    return [delivery.path for delivery, content in made if _write(delivery, content)]
+    differing = [(delivery, content) for delivery, content in made if _differs(delivery, content)]
+    if differing:
+        before()
+    for delivery, content in differing:
+        _write(delivery, content)
+    return [delivery.path for delivery, _content in differing]
 
 
 def _parse(entry: Mapping[str, Any], where: str) -> Delivery:
@@ -127,23 +137,34 @@ def _filled(template: str, known: Mapping[str, Known], path: Path) -> str:
     return _PLACE.sub(fill, template)
 
 
-def _write(delivery: Delivery, content: bytes) -> bool:
+def _differs(delivery: Delivery, content: bytes) -> bool:
     path = delivery.path
-    uid = _number(delivery.owner, lambda name: pwd.getpwnam(name).pw_uid, f"{path}: owner")
-    gid = _number(delivery.group, lambda name: grp.getgrnam(name).gr_gid, f"{path}: group")
     try:
-        status = path.lstat() if path.exists() else None
-        same = (
-            status is not None
-            and (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (delivery.mode, uid, gid)
-            and path.read_bytes() == content
-        )
-        if not same:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_file(path, content, mode=delivery.mode, uid=uid, gid=gid)
+        status = path.lstat()
+        found = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        return found != (delivery.mode, *_account(delivery)) or path.read_bytes() != content
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise OpsError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _write(delivery: Delivery, content: bytes) -> None:
+    path = delivery.path
+    uid, gid = _account(delivery)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_file(path, content, mode=delivery.mode, uid=uid, gid=gid)
     except OSError as error:
         raise OpsError(f"{path}: cannot be written: {error.strerror}") from None
-    return not same
+
+
+def _account(delivery: Delivery) -> tuple[int, int]:
+    path = delivery.path
+    return (
+        _number(delivery.owner, lambda name: pwd.getpwnam(name).pw_uid, f"{path}: owner"),
+        _number(delivery.group, lambda name: grp.getgrnam(name).gr_gid, f"{path}: group"),
+    )
 
 
 def _number(name: str | None, find: Any, where: str) -> int:

@@ -19,7 +19,7 @@ from .._core.duration import parse_duration
 from .._core.errors import OpsError
 from .._core.lock import file_lock
 from .._rollout.options import without_none
-from .application import application_from
+from .application import Application, application_from
 from .campaign import Campaign, Course
 from .credential import Credential
 from .plan import ROTATED, Wish
@@ -29,14 +29,26 @@ from .stores import Connections, open_store
 from .targets import open_target
 from .trail import Trail
 
+ANNOUNCED = "announced"
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,80}$")
 
 
-def run_rotation(params: Mapping[str, Any], *, check: bool, tell: Callable[[str], None]) -> dict[str, object]:
-    """Rotate what is due and return the module's result; ``check`` looks only. Raises OpsError."""
+def run_rotation(
+    params: Mapping[str, Any],
+    *,
+    check: bool,
+    tell: Callable[[str], None],
+    around: Callable[[Application], Application] | None = None,
+) -> dict[str, object]:
+    """Rotate what is due and return the module's result; ``check`` looks only. Raises OpsError.
+
+    ``around`` may put something before the application is told. ``until`` of V(announced) in ``params`` stops once
+    consumers accept what is to come.
+    """
     clock = SystemClock()
     runner = SubprocessRunner()
-    application = application_from(params["apply"], clock, runner, tell)
+    application: Application = application_from(params["apply"], clock, runner, tell)
+    application = around(application) if around else application
     directory = Path(params["state_directory"])
     with ExitStack() as stack:
         opening = _Opening(params, clock, runner, Connections(), stack)
@@ -46,7 +58,10 @@ def run_rotation(params: Mapping[str, Any], *, check: bool, tell: Callable[[str]
             campaign.preview()
         else:
             with _alone(courses, directory, float(params["lock_timeout"]), clock):
-                campaign.run()
+                if params.get("until") == ANNOUNCED:
+                    campaign.announce()
+                else:
+                    campaign.run()
                 _record(courses, params, clock)
     return _result(courses)
 
