@@ -93,6 +93,13 @@ options:
           - How many new containers of a rolling service are started at a time.
           - Default is as many as there are replicas, or fewer when the range of published ports has no more room.
         type: int
+      image:
+        description:
+          - The image to run instead of the one that the Compose files name.
+          - After the deployment it stands in C(compose.override.yaml) in O(project_directory), which C(docker compose)
+            reads by itself, so that a C(docker compose up) by hand keeps it. A rollback puts the former image there,
+            and a deployment without this option removes it. A file of that name that is not the module's is refused.
+        type: str
       wait_timeout:
         description: As O(wait_timeout), for this service.
         type: float

@@ -77,7 +77,9 @@ options:
     elements: str
     default: []
   version:
-    description: What to call this release, for people and for O(release). The images are chosen by the Compose files.
+    description:
+      - What to call this release, for people and for O(release).
+      - The images are chosen by the Compose files, or by O(service_settings[].image).
     type: str
   planned_files:
     description:
@@ -94,10 +96,38 @@ options:
     type: str
     default: previous
   pull:
-    description: When to pull images. Log in first with C(docker login) where the registry wants it.
+    description: When to pull images.
     type: str
     choices: [missing, always, never]
     default: missing
+  registry:
+    description:
+      - Logins for the registries that the images come from. They go to the Engine with each pull, and are neither
+        written to a file nor kept. Whatever C(docker login) has kept for the user counts for other registries.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      server:
+        description: Name of the registry as in the names of its images, C(docker.io) for Docker Hub.
+        type: str
+        required: true
+      username:
+        description: Who logs in.
+        type: str
+        required: true
+      password:
+        description: Password or token.
+        type: str
+        required: true
+  remove_orphans:
+    description:
+      - Whether containers of services that are in no Compose file any more are removed after the deployment, when they
+        have finished their requests and with their own grace period. Without it a warning names them.
+      - A service of a profile that isn't enabled is no orphan. When a rollback has succeeded, whatever the release to
+        go back to did not have is one.
+    type: bool
+    default: false
   wait_timeout:
     description:
       - Seconds that a new container has to become healthy, or, without a health check, to run for O(stable_for).
@@ -155,6 +185,16 @@ EXAMPLES = r"""
     project: shop
     proxy:
       - {type: caddy, service: web, port: 8000, address: container, file: /etc/caddy/shop.web}
+
+- name: Deploy one image of a private registry
+  keelson.ops.compose_rollout:
+    project: shop
+    version: "{{ shop_version }}"
+    registry:
+      - {server: registry.example.com, username: deploy, password: "{{ vault_registry_password }}"}
+    service_settings:
+      - name: web
+        image: "registry.example.com/shop/web:{{ shop_version }}"
 
 - name: Deploy a database, which must never run twice on its data
   keelson.ops.compose_rollout:
@@ -230,6 +270,11 @@ steps:
   returned: success and on failures during the deployment
   type: list
   elements: dict
+orphans:
+  description: Containers of services that no Compose file defines any more; removed when O(remove_orphans) is set.
+  returned: success
+  type: list
+  elements: str
 proxies:
   description: Where each of O(proxy) sent requests before, and where it sends them now.
   returned: success
@@ -294,6 +339,12 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "wait_timeout": {"type": "float"},
         "checks": {"type": "list", "elements": "dict", "default": []},
         "migrate": {"type": "list", "elements": "str", "default": []},
+        "image": {"type": "str"},
+    }
+    login: dict[str, dict[str, object]] = {
+        "server": {"type": "str", "required": True},
+        "username": {"type": "str", "required": True},
+        "password": {"type": "str", "required": True, "no_log": True},
     }
     proxy: dict[str, dict[str, object]] = {
         "type": {"type": "str", "choices": ["caddy", "nginx"], "required": True},
@@ -328,6 +379,8 @@ def argument_spec() -> dict[str, dict[str, object]]:
         "drain_timeout": {"type": "float"},
         "watch": {"type": "float"},
         "hooks": {"type": "dict", "options": moments},
+        "registry": {"type": "list", "elements": "dict", "default": [], "options": login},
+        "remove_orphans": {"type": "bool", "default": False},
         "proxy": {"type": "list", "elements": "dict", "options": proxy},
         "probe": {"type": "str"},
         "keep_releases": {"type": "int", "default": 5},

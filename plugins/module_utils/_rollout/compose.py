@@ -12,6 +12,7 @@ from typing import Any
 
 from .._core.command import Command, CommandFailed, Runner
 from .._core.errors import OpsError
+from .override import override_text
 
 CONFIG_SECONDS = 60.0
 UP_SECONDS = 900.0
@@ -81,11 +82,31 @@ class Compose:
         *,
         env_files: tuple[Path, ...] = (),
         profiles: tuple[str, ...] = (),
+        overlay: str | None = None,
     ) -> None:
         self._runner = runner
+        self._files = files
+        self._env_files = env_files
+        self._profiles = profiles
+        self._overlay = overlay
         self._project = project
         self._directory = directory
-        self._base = base_arguments(project, directory, tuple(map(str, files)), env_files, profiles)
+        given = (*map(str, files), *(() if overlay is None else ("-",)))
+        self._base = base_arguments(project, directory, given, env_files, profiles)
+
+    def overlaid(self, images: Mapping[str, str]) -> Compose:
+        """The same project with other images, by one more Compose file that only standard input holds."""
+        if not images:
+            return self
+        return Compose(
+            self._runner,
+            self._project,
+            self._directory,
+            self._files,
+            env_files=self._env_files,
+            profiles=self._profiles,
+            overlay=override_text(images),
+        )
 
     def config(self) -> dict[str, Any]:
         """The resolved project."""
@@ -108,6 +129,11 @@ class Compose:
         lines = self._runner.run(command, timeout=CONFIG_SECONDS).stdout.splitlines()
         return {name: value for name, _unused, value in (line.strip().partition(" ") for line in lines) if value}
 
+    def defined(self) -> set[str]:
+        """The names of all services, those of every profile too."""
+        arguments = (*self._base, "--profile", "*", "config", "--services")
+        return set(self._runner.run(self._command(arguments), timeout=CONFIG_SECONDS).stdout.split())
+
     def create(self, service: str, counts: Mapping[str, int], *, recreate: bool) -> None:
         """Create containers of one service up to its count, without starting them."""
         arguments = create_arguments(service, counts, recreate)
@@ -122,7 +148,8 @@ class Compose:
         self._runner.run(self._command((*self._base, *run_arguments(service, command))), timeout=timeout)
 
     def _command(self, argv: tuple[str, ...]) -> Command:
-        return Command(argv, cwd=str(self._directory))
+        stdin = None if self._overlay is None else self._overlay.encode()
+        return Command(argv, stdin=stdin, cwd=str(self._directory))
 
 
 def _invalid(error: CommandFailed) -> OpsError:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
 from .._core.errors import OpsError
+from .registry import Login, login_for
 from .runtime import Binding, Container, Image
 
 try:
@@ -32,7 +33,8 @@ ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 class DockerEngine:
     """Engine through the SDK."""
 
-    def __init__(self) -> None:
+    def __init__(self, logins: Sequence[Login] = ()) -> None:
+        self._logins = logins
         with _translated("cannot reach the Docker Engine; is docker running on this host?"):
             self._client = docker.from_env(timeout=HTTP_SECONDS, version="auto")
 
@@ -59,8 +61,11 @@ class DockerEngine:
 
     def pull(self, reference: str) -> Image:
         repository, tag = split_reference(reference)
+        login = login_for(self._logins, reference)
+        # Without a login of ours the SDK takes what docker login has left for this user.
+        given = None if login is None else {"username": login.username, "password": login.password}
         with _translated(f"cannot pull image {reference}"):
-            self._client.images.pull(repository, tag=tag)
+            self._client.images.pull(repository, tag=tag, auth_config=given)
         image = self.image(reference)
         if image is None:
             raise OpsError(f"image {reference} was pulled but is not there")

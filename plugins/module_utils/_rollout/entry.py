@@ -57,7 +57,7 @@ def run_rollout(options: Options, *, check: bool, tell: Callable[[str], None]) -
     def restored(path: Path, resolved: Mapping[str, Any]) -> Compose:
         return Compose(runner, options.project, options.directory, (path,), profiles=profiles_of(resolved))
 
-    engine = DockerEngine()
+    engine = DockerEngine(options.logins)
     trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock, tell)
     store = ReleaseStore(options.release_directory)
     options = _remembering_proxies(options, store)

@@ -51,7 +51,7 @@ def _resolve(engine: Engine, service: Service, *, pull: str, write: bool) -> str
     except OpsError as error:
         raise OpsError(
             f"service {service.name}: {error.message}. Check the image in the Compose file and that this host "
-            "reaches the registry and is logged in (docker login); nothing was changed",
+            "reaches the registry and may log in there (option registry); nothing was changed",
             service=service.name,
             image=reference,
         ) from None

@@ -12,6 +12,7 @@ from typing import Any
 
 from .._core.errors import OpsError
 from .proxy_options import proxies_from
+from .registry import Login, logins_from
 
 STATE_ROOT = Path("/var/lib/keelson/releases")
 
@@ -30,6 +31,7 @@ class ServiceSetting:
     wait_timeout: float | None = None
     checks: tuple[Mapping[str, Any], ...] = ()
     migrate: tuple[str, ...] = ()
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Options:
     metrics_directory: Path | None
     given: frozenset[str] = frozenset()
     proxies: tuple[Mapping[str, Any], ...] | None = None
+    logins: tuple[Login, ...] = ()
+    remove_orphans: bool = False
 
     def times(self) -> dict[str, float]:
         """The times to remember with a release."""
@@ -112,6 +116,8 @@ def options_from(params: Mapping[str, Any]) -> Options:
         release_directory=release_directory_of(params["project"], params["release_directory"]),
         audit_log=Path(params["audit_log"]),
         metrics_directory=Path(params["metrics_directory"]) if params["metrics_directory"] else None,
+        logins=logins_from(params["registry"]),
+        remove_orphans=params["remove_orphans"],
         proxies=None if params["proxy"] is None else tuple(without_none(entry) for entry in params["proxy"]),
     )
     proxies_from(options.proxies or (), options.project)
@@ -132,6 +138,7 @@ def _settings(entries: Sequence[Mapping[str, Any]]) -> dict[str, ServiceSetting]
             wait_timeout=entry.get("wait_timeout"),
             checks=tuple(without_none(check) for check in entry.get("checks") or ()),
             migrate=tuple(entry.get("migrate") or ()),
+            image=entry.get("image") or None,
         )
     return settings
 

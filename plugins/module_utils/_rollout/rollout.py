@@ -13,14 +13,15 @@ from .._core.errors import OpsError
 from . import disclosure, recording
 from .content import secret_files
 from .hooks import ON_FAILURE, POST_DEPLOY, PRE_DEPLOY, NoHooks
+from .ledger import Ledger
 from .options import Options
+from .orphans import Orphans
 from .plan import Observed, ServicePlan, decide
 from .probe import Probe
 from .project import dependencies
 from .project_routes import ProjectRoutes
-from .record import make_release, resolved_to_keep
 from .releases import Release, ReleaseStore, choose_release
-from .runtime import Container, Image
+from .runtime import Container
 from .steps import Care, ServiceRollout, StepFailedError, Tools
 from .strategy import ONCE, RECREATE
 from .target import Target, Targets
@@ -43,6 +44,8 @@ class Rollout:
         self._engine = tools.engine
         self._store = store
         self._clock = tools.clock
+        self._orphans = Orphans(engine=tools.engine, gate=tools.gate, clock=tools.clock, trail=tools.trail)
+        self._ledger = Ledger(tools.engine, store, tools.clock)
         self._trail = tools.trail
         self._secrets: tuple[str, ...] = ()
         self._routes = ProjectRoutes(tools.proxies, engine=tools.engine, clock=tools.clock, trail=tools.trail)
@@ -53,9 +56,16 @@ class Rollout:
         containers = self._engine.containers(self._options.project)
         plans = self._decide(target, containers)
         proxies = self._routes.preview(target, plans)
-        changed = any(plan.changes for plan in plans) or self._unrecorded(target, containers, plans) is not None
-        changed = changed or any(proxy["changed"] for proxy in proxies)
-        return self._result(target, plans, containers, changed=changed, release=self._store.current(), proxies=proxies)
+        changed = (
+            any(plan.changes for plan in plans)
+            or self._ledger.unrecorded(self._options, target, containers, plans) is not None
+        )
+        changed = changed or any(proxy["changed"] for proxy in proxies) or not self._targets.published(target)
+        orphans = self._orphans.find(target)
+        changed = changed or bool(orphans and self._options.remove_orphans)
+        current = self._store.current()
+        result = self._result(target, plans, containers, changed=changed, release=current, proxies=proxies)
+        return {**result, "orphans": [container.name for container in orphans]}
 
     def run(self) -> dict[str, object]:
         """Carry the plan out. Raises OpsError that says what runs now."""
@@ -83,8 +93,15 @@ class Rollout:
         with Probe(self._options.probe if changed else None) as probe:
             self._carry_out(target, plans, resumed=interrupted is not None, probe=probe)
             seconds = self._clock.monotonic() - began
-            release, recorded = self._record(target, plans, seconds, changed=changed)
+            release, recorded = self._ledger.record(self._options, target, plans, seconds, changed=changed)
             recorded = self._settle(target, plans) or recorded
+            recorded = self._targets.publish(target) or recorded
+            orphans = self._orphans.find(target)
+            if self._options.remove_orphans:
+                self._orphans.remove(orphans, self._options.drain_timeout)
+                recorded = bool(orphans) or recorded
+            else:
+                self._orphans.tell(orphans)
         self._report_success(release, plans, seconds, changed=changed or recorded)
         if changed:
             self._tools.hooks.run(POST_DEPLOY, release=str(release.number))
@@ -96,6 +113,7 @@ class Rollout:
             release=release,
             proxies=self._routes.became(target, proxies),
         )
+        result["orphans"] = [container.name for container in orphans]
         result["probe"] = probe.result()
         if interrupted is not None:
             result["resumed_after"] = interrupted
@@ -125,7 +143,8 @@ class Rollout:
             target = self._targets.from_release(release, self._options.services, write=write)
         else:
             target = self._targets.from_files(write=write)
-        self._secrets = disclosure.secrets_of(target.project.resolved, _texts(target))
+        passwords = (login.password for login in self._options.logins)
+        self._secrets = (*disclosure.secrets_of(target.project.resolved, _texts(target)), *passwords)
         self._routes.validate(target)
         return target
 
@@ -248,84 +267,10 @@ class Rollout:
             plans = self._decide(target, self._engine.containers(self._options.project))
             self._apply(target, plans, [], automatic=True)
             self._routes.settle(target)
-            self._store.save(self._as_running(target, current), self._store.resolved(current.number))
+            self._store.save(self._ledger.as_running(target, current), self._store.resolved(current.number))
         except OpsError as error:
             return False, f"going back to release {current.number} failed too: {error.message}"
         return True, f"{', '.join(names)} went back to release {current.number} and is healthy"
-
-    def _as_running(self, target: Target, current: Release) -> Release:
-        """The current release with the containers that run it now."""
-        records = dict(current.services)
-        containers = self._engine.containers(self._options.project)
-        for name in target.services:
-            own = tuple(c.id for c in containers if c.service == name)
-            digest = target.project.services[name].content.digest
-            records[name] = replace(records[name], containers=own, content_digest=digest)
-        return replace(current, services=records)
-
-    def _unrecorded(
-        self, target: Target, containers: Sequence[Container], plans: Iterable[ServicePlan]
-    ) -> Release | None:
-        """The release to record; None when the current one already says all of it."""
-        options = self._options
-        current = self._store.current()
-        images: dict[str, Image] = {}
-        for name in target.services:
-            reference = target.project.services[name].image
-            images[reference] = self._engine.image(reference) or Image(target.images[reference] or "")
-        version = options.version
-        if target.restored is not None:
-            version = next(r.version for r in self._store.all() if r.number == target.restored)
-        release = make_release(
-            target,
-            containers,
-            images,
-            current,
-            version=version,
-            finished=self._clock.now().timestamp(),
-            times=options.times(),
-            strategies={plan.service: plan.strategy.name for plan in plans},
-            proxies=self._options.proxies or (),
-        )
-        if current is None or not release.same_as(current):
-            return release
-        return None if version in (None, current.version) else release
-
-    def _record(
-        self, target: Target, plans: Sequence[ServicePlan], seconds: float, *, changed: bool
-    ) -> tuple[Release, bool]:
-        containers = self._engine.containers(self._options.project)
-        current = self._store.current()
-        release = self._unrecorded(target, containers, plans)
-        if release is None:
-            if current is None:
-                raise AssertionError("what is recorded already is the current release")
-            proxies = list(self._options.proxies or ())
-            if changed or list(current.proxies) != proxies:
-                seconds = seconds if changed else current.seconds
-                current = replace(self._as_running(target, current), seconds=seconds, proxies=proxies)
-                self._store.save(current, self._store.resolved(current.number))
-            return current, False
-        release = replace(release, seconds=seconds)
-        for record in release.services.values():
-            repository, _unused, tag = record.tag.rpartition(":")
-            if tag == f"rollout-{release.number}":
-                self._engine.tag(record.image_id, repository, tag)
-        former = None if current is None else self._store.resolved(current.number)
-        self._store.save(release, resolved_to_keep(target, former))
-        self._forget_old()
-        return release, True
-
-    def _forget_old(self) -> None:
-        """Drop releases beyond keep_releases, and the tags that no kept release names."""
-        releases = self._store.all()
-        kept = releases[-self._options.keep_releases :]
-        named = {record.tag for release in kept for record in release.services.values()}
-        for release in releases[: -self._options.keep_releases]:
-            for record in release.services.values():
-                if record.tag not in named:
-                    self._engine.untag(record.tag)
-            self._store.forget(release.number)
 
     def _report_success(self, release: Release, plans: Sequence[ServicePlan], seconds: float, *, changed: bool) -> None:
         options = self._options

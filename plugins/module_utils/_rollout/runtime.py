@@ -106,8 +106,14 @@ class ComposeCli(Protocol):
     def config(self) -> dict[str, Any]:
         """The resolved project. Raises OpsError when the files are not valid."""
 
+    def overlaid(self, images: Mapping[str, str]) -> ComposeCli:
+        """The same project with these images of services."""
+
     def hashes(self, resolved: Mapping[str, Any]) -> dict[str, str]:
         """The hash that Compose labels a container of each service with."""
+
+    def defined(self) -> set[str]:
+        """The names of all services, those of every profile too."""
 
     def create(self, service: str, counts: Mapping[str, int], *, recreate: bool) -> None:
         """Create containers of one service up to its count, without starting them.

@@ -16,6 +16,7 @@ from .._core.errors import OpsError
 from .content import contents_of
 from .images import pinned, resolve_images
 from .options import Options
+from .override import OverrideFile
 from .plan import check_scale
 from .project import Project, in_order, read_project
 from .releases import Release, ReleaseStore
@@ -26,7 +27,8 @@ from .runtime import ComposeCli, Engine
 class Target:
     """The project, those of its services to deploy in order, the ids of their images (None: to be pulled), the CLI.
 
-    ``strategies`` are those that a release to restore was deployed with.
+    ``strategies`` are those that a release to restore was deployed with, ``chosen`` the images that no Compose file of
+    the user says.
     """
 
     project: Project
@@ -35,6 +37,7 @@ class Target:
     compose: ComposeCli
     restored: int | None = None
     strategies: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 class Targets:
@@ -53,22 +56,28 @@ class Targets:
         self._compose_for = compose_for
         self._engine = engine
         self._store = store
+        self._override = OverrideFile(options.directory)
 
     def from_files(self, *, write: bool) -> Target:
         """The project as its files say. Raises OpsError for files, services or images that cannot be used."""
         options = self._options
         resolved = self._compose.config()
+        unknown = sorted(set(options.settings) - set(resolved.get("services") or {}))
+        if unknown:
+            known = ", ".join(sorted(resolved.get("services") or {}))
+            raise OpsError(f"service_settings: {', '.join(unknown)} not in the project; it has {known}")
+        images = {name: setting.image for name, setting in options.settings.items() if setting.image}
+        chosen = self._override.merged(images, options.services)
+        chosen = {name: image for name, image in chosen.items() if name in (resolved.get("services") or {})}
+        compose = self._compose.overlaid(chosen)
+        resolved = compose.config() if chosen else resolved
         replicas = {name: setting.replicas for name, setting in options.settings.items()}
         project = self._read(resolved, replicas)
         services = in_order(project, options.services)
-        unknown = sorted(set(options.settings) - set(project.services))
-        if unknown:
-            known = ", ".join(sorted(project.services))
-            raise OpsError(f"service_settings: {', '.join(unknown)} not in the project; it has {known}")
         for name in services:
             check_scale(project.services[name])
-        images = resolve_images(self._engine, project, services, pull=options.pull, write=write)
-        return Target(project, services, images, self._compose)
+        found = resolve_images(self._engine, project, services, pull=options.pull, write=write)
+        return Target(project, services, found, compose, chosen=chosen)
 
     def from_release(self, release: Release, services: tuple[str, ...], *, write: bool) -> Target:
         """The project as it was in ``release``, without what runs once: a migration does not run backwards."""
@@ -82,7 +91,18 @@ class Targets:
         wanted = tuple(n for n in wanted if n in release.services and not project.services[n].once)
         images = resolve_images(self._engine, project, wanted, pull="missing", write=write)
         strategies = {name: release.services[name].strategy for name in wanted}
-        return Target(project, wanted, images, self._compose_for(path, resolved), release.number, strategies)
+        restored = {name: project.services[name].image for name in wanted}
+        chosen = {name: restored.get(name, image) for name, image in self._override.images().items()}
+        compose = self._compose_for(path, resolved)
+        return Target(project, wanted, images, compose, release.number, strategies, chosen)
+
+    def published(self, target: Target) -> bool:
+        """Whether a ``docker compose up`` by hand gets the images that were chosen for ``target``."""
+        return not self._override.differs(target.chosen)
+
+    def publish(self, target: Target) -> bool:
+        """Let a ``docker compose up`` by hand get them too; whether that had to be changed."""
+        return self._override.publish(target.chosen)
 
     def _read(self, resolved: Mapping[str, Any], replicas: Mapping[str, int | None]) -> Project:
         contents = contents_of(resolved, self._options.files)

@@ -64,6 +64,7 @@ class World:
     least_serving: dict[str, int] = field(default_factory=dict)
     proxies: list[WorldProxy] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    disabled: set[str] = field(default_factory=set)
 
     def monotonic(self) -> float:
         return self.seconds
@@ -217,11 +218,22 @@ class WorldCompose:
             return dict(json.loads(self._resolved.read_text(encoding="utf-8")))
         return copy.deepcopy(dict(self._resolved))
 
+    def overlaid(self, images: Mapping[str, str]) -> WorldCompose:
+        if not images:
+            return self
+        resolved = self.config()
+        for name, image in images.items():
+            resolved["services"][name]["image"] = image
+        return WorldCompose(self.world, resolved)
+
     def hashes(self, resolved: Mapping[str, Any]) -> dict[str, str]:
         def hash_of(spec: Mapping[str, Any]) -> str:
             return repr(sorted((k, repr(v)) for k, v in spec.items() if k != "scale"))
 
         return {name: hash_of(spec) for name, spec in resolved["services"].items()}
+
+    def defined(self) -> set[str]:
+        return set(self.config()["services"]) | set(self.world.disabled)
 
     def create(self, service: str, counts: Mapping[str, int], *, recreate: bool) -> None:
         world, resolved = self.world, self.config()
@@ -315,6 +327,8 @@ def options(directory: Path, **params: Any) -> Options:
         "watch": None,
         "hooks": {},
         "proxy": None,
+        "registry": [],
+        "remove_orphans": False,
         "probe": None,
         "keep_releases": 5,
         "lock_timeout": 0.0,
