@@ -10,6 +10,7 @@ from typing import Any
 
 from .plan import DatabasePlan
 from .restore import Restored
+from .s3_versions import LostPoint
 from .take import Taken
 from .verify import Checked, Listed
 
@@ -74,6 +75,18 @@ def listed_data(listed: Listed) -> dict[str, Any]:
             "encrypted": bool(manifest.encryption),
         }
     return data
+
+
+def lost_data(lost: LostPoint) -> dict[str, Any]:
+    """A point that could be brought back."""
+    return {
+        "id": lost.point.id,
+        "database": lost.point.database,
+        "destination": lost.storage.location,
+        "state": lost.state,
+        "changed_at": lost.changed_at.isoformat(timespec="seconds"),
+        "bytes": lost.bytes,
+    }
 
 
 def checked_data(checked: Checked) -> dict[str, Any]:

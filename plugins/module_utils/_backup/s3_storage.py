@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from .._core.aws import error_text, failures
+from .._core.aws import error_code, error_text, failures
 from .._core.clock import Clock, SystemClock
 from .._core.errors import OpsError
 from .points import MANIFEST, Point, database_folder, is_point_id
@@ -18,6 +18,9 @@ from .settings import S3Destination
 
 MOST_PARTS = 9000
 READ_ATTEMPTS = 6
+_ARCHIVED = (
+    "; it is in an archive class such as GLACIER: ask for it with aws s3api restore-object, and wait until it is back"
+)
 
 
 def part_size(expected: int) -> int:
@@ -33,17 +36,17 @@ class S3Storage:
         self._client = client
         self._clock = clock or SystemClock()
         prefix = settings.prefix.strip("/")
-        self._prefix = f"{prefix}/" if prefix else ""
+        self.prefix = f"{prefix}/" if prefix else ""
 
     @property
     def location(self) -> str:
-        return f"s3://{self._settings.bucket}/{self._prefix}".rstrip("/")
+        return f"s3://{self._settings.bucket}/{self.prefix}".rstrip("/")
 
     def check(self) -> None:
-        self._call("bucket cannot be used", self._client.head_bucket)
+        self.call("bucket cannot be used", "head_bucket")
 
     def points(self, database: str) -> list[Point]:
-        folder = self._prefix + database_folder(database)
+        folder = self.prefix + database_folder(database)
         found = []
         for key in self._keys(folder):
             point_id, _unused, file = key[len(folder) :].partition("/")
@@ -52,19 +55,16 @@ class S3Storage:
         return sorted(found)
 
     def sink(self, path: str, expected: int) -> MultipartSink:
-        key = self._prefix + path
-        answer = self._call(
-            f"upload of {key} cannot begin", self._client.create_multipart_upload, Key=key, **self._put()
-        )
+        key = self.prefix + path
+        options = self._put()
+        answer = self.call(f"upload of {key} cannot begin", "create_multipart_upload", Key=key, **options)
         upload = {"Bucket": self._settings.bucket, "Key": key, "UploadId": answer["UploadId"]}
-        return MultipartSink(self._client, upload, part_size(expected), self._fail)
+        return MultipartSink(self._client, upload, part_size(expected), self._fail, _retention(options))
 
     def write(self, path: str, data: bytes) -> None:
-        key = self._prefix + path
+        key = self.prefix + path
         digest = md5(data)
-        self._call(
-            f"{key} cannot be written", self._client.put_object, Key=key, Body=data, ContentMD5=digest, **self._put()
-        )
+        self.call(f"{key} cannot be written", "put_object", Key=key, Body=data, ContentMD5=digest, **self._put())
 
     def publish(self, path: str, data: bytes) -> None:
         # boto3 older than 1.35 does not know the parameter IfNoneMatch; the header does the same.
@@ -78,10 +78,10 @@ class S3Storage:
             self._client.meta.events.unregister("before-call.s3.PutObject", only_new)
 
     def read(self, path: str) -> Iterator[bytes]:
-        key, offset, attempts = self._prefix + path, 0, READ_ATTEMPTS
+        key, offset, attempts = self.prefix + path, 0, READ_ATTEMPTS
         while True:
             at = {"Range": f"bytes={offset}-"} if offset else {}
-            answer = self._call(f"{key} cannot be read", self._client.get_object, Key=key, **at)
+            answer = self.call(f"{key} cannot be read", "get_object", Key=key, **at)
             total = offset + int(answer["ContentLength"])
             try:
                 while block := answer["Body"].read(MIB):
@@ -96,43 +96,49 @@ class S3Storage:
                 return
 
     def remove(self, point: Point) -> None:
-        folder = self._prefix + point.folder
+        folder = self.prefix + point.folder
         keys = sorted(self._keys(folder), key=lambda key: not key.endswith("/" + MANIFEST))
         for key in keys:
-            self._call(f"{key} cannot be removed", self._client.delete_object, Key=key)
+            self.call(f"{key} cannot be removed", "delete_object", Key=key)
 
     def sweep(self, database: str, orphan: Callable[[Point], bool]) -> list[str]:
-        folder = self._prefix + database_folder(database)
+        folder = self.prefix + database_folder(database)
         removed = []
         for upload in self._uploads(folder):
             point_id = upload["Key"][len(folder) :].split("/", maxsplit=1)[0]
             if is_point_id(point_id) and orphan(Point(point_id, database)):
                 aborting = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
-                self._call("an unfinished upload cannot be aborted", self._client.abort_multipart_upload, **aborting)
+                self.call("an unfinished upload cannot be aborted", "abort_multipart_upload", **aborting)
                 removed.append(f"upload {upload['Key']}")
         whole = {point.id for point in self.points(database)}
         for key in self._keys(folder):
             point_id = key[len(folder) :].split("/", maxsplit=1)[0]
             if is_point_id(point_id) and point_id not in whole and orphan(Point(point_id, database)):
-                self._call(f"{key} cannot be removed", self._client.delete_object, Key=key)
+                self.call(f"{key} cannot be removed", "delete_object", Key=key)
                 removed.append(key)
         return removed
 
-    def _keys(self, prefix: str) -> list[str]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._settings.bucket, Prefix=prefix)
+    def pages(self, method: str, prefix: str) -> list[dict[str, Any]]:
+        """All pages of a listing below ``prefix``. Raises OpsError."""
+        found = self._client.get_paginator(method).paginate(Bucket=self._settings.bucket, Prefix=prefix)
         try:
-            return [item["Key"] for page in pages for item in page.get("Contents", [])]
+            return list(found)
         except failures() as error:
-            raise self._fail("bucket cannot be listed", error) from None
+            raise self._fail(f"bucket cannot be listed ({method})", error) from None
+
+    def copy_version(self, key: str, version: str) -> None:
+        """Make an earlier version of an object the present one, by a copy on the service. Raises OpsError."""
+        source = {"Bucket": self._settings.bucket, "Key": key, "VersionId": version}
+        try:
+            self._client.copy(source, self._settings.bucket, key, ExtraArgs=self._put())
+        except failures() as error:
+            raise self._fail(f"{key} cannot be brought back", error) from None
+
+    def _keys(self, prefix: str) -> list[str]:
+        return [item["Key"] for page in self.pages("list_objects_v2", prefix) for item in page.get("Contents", [])]
 
     def _uploads(self, prefix: str) -> list[dict[str, Any]]:
-        pages = self._client.get_paginator("list_multipart_uploads").paginate(
-            Bucket=self._settings.bucket, Prefix=prefix
-        )
-        try:
-            return [item for page in pages for item in page.get("Uploads", [])]
-        except failures() as error:
-            raise self._fail("unfinished uploads cannot be listed", error) from None
+        return [item for page in self.pages("list_multipart_uploads", prefix) for item in page.get("Uploads", [])]
 
     def _put(self) -> dict[str, Any]:
         days = self._settings.object_lock_days
@@ -145,11 +151,19 @@ class S3Storage:
         }
         return {key: value for key, value in wanted.items() if value}
 
-    def _call(self, what: str, method: Callable[..., Any], **parameters: Any) -> Any:
+    def call(self, what: str, method: str, **parameters: Any) -> Any:
+        """A request about the bucket; ``what`` is told when it fails. Raises OpsError."""
         try:
-            return method(Bucket=self._settings.bucket, **parameters)
+            return getattr(self._client, method)(Bucket=self._settings.bucket, **parameters)
         except failures() as error:
             raise self._fail(what, error) from None
 
     def _fail(self, what: str, error: BaseException) -> OpsError:
-        return OpsError(f"{self.location}: {what}: {error_text(error)} (destination s3)")
+        hint = _ARCHIVED if error_code(error) == "InvalidObjectState" else ""
+        return OpsError(f"{self.location}: {what}: {error_text(error)}{hint} (destination s3)")
+
+
+def _retention(options: dict[str, Any]) -> dict[str, Any] | None:
+    if "ObjectLockMode" not in options:
+        return None
+    return {"Mode": options["ObjectLockMode"], "RetainUntilDate": options["ObjectLockRetainUntilDate"]}

@@ -62,12 +62,18 @@ class MultipartSink:
     """One object in parts, at most IN_FLIGHT of them on the wire and one being filled."""
 
     def __init__(
-        self, client: Any, upload: dict[str, str], size: int, fail: Callable[[str, BaseException], OpsError]
+        self,
+        client: Any,
+        upload: dict[str, str],
+        size: int,
+        fail: Callable[[str, BaseException], OpsError],
+        retention: dict[str, Any] | None = None,
     ) -> None:
         self._client = client
         self._upload = upload
         self._size = size
         self._fail = fail
+        self._retention = retention
         self._buffer = bytearray()
         self._total = 0
         self._parts: list[Future[dict[str, Any]]] = []
@@ -97,7 +103,11 @@ class MultipartSink:
             self._client.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": parts})
             self._open = False
             where = {name: self._upload[name] for name in ("Bucket", "Key")}
-            stored = int(self._client.head_object(**where)["ContentLength"])
+            found = self._client.head_object(**where)
+            stored = int(found["ContentLength"])
+            if self._retention and found.get("ObjectLockMode") != self._retention["Mode"]:
+                # Some services don't take it with the upload.
+                self._client.put_object_retention(**where, Retention=self._retention)
         except failures() as error:
             raise self._fail(f"upload of {self._upload['Key']} cannot be completed", error) from None
         finally:

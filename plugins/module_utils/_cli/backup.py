@@ -19,7 +19,8 @@ from .._backup.archive import ArchiveDamagedError
 from .._backup.backup import Backup, open_backup
 from .._backup.extract import extract_to_file, extract_to_stream
 from .._backup.manifest import POSTGRES
-from .._backup.report import checked_data, listed_data, plan_data, restored_data, taken_data
+from .._backup.report import checked_data, listed_data, lost_data, plan_data, restored_data, taken_data
+from .._backup.s3_versions import LostPoint, bring_back, find_lost
 from .._backup.settings import CONFIG_DIRECTORY, configured, load_settings
 from .._core.duration import parse_duration
 from .._core.errors import OpsError
@@ -65,6 +66,12 @@ def add_parser(areas: Any, epilog: str) -> None:
     command = add("extract", _extract, "write out a point's dump, decrypted, decompressed and compared with its hash")
     _add_point(command, "latest or an id")
     command.add_argument("--to", required=True, metavar="FILE", help="a new file, or - for standard output")
+    command = add("versions", _versions, "list points that were deleted or overwritten, in buckets that keep versions")
+    command.add_argument("--database", help="only of this database")
+    command = add("undelete", _undelete, "bring a deleted or overwritten point back from a bucket's versions")
+    command.add_argument("--database", help="may be left out when the backup has only one, or to mean all")
+    command.add_argument("--point", required=True, help="an id as keelson backup versions shows it")
+    command.add_argument("--check", action="store_true", help="print what would be brought back")
     command = add("drill", _drill, "restore into a throw-away database, compare, remove it, report the time")
     _add_point(command, "latest or an id")
 
@@ -173,6 +180,35 @@ def _extract(given: argparse.Namespace, output: Output) -> None:
         return
     data = listed_data(extract_to_file(backup, database, given.point, Path(given.to).absolute()))
     output.result({**data, "to": given.to}, [f"{data['database']}: {data['id']} is in {given.to}"])
+
+
+def _lost(given: argparse.Namespace, output: Output) -> list[LostPoint]:
+    backup = _open(given, output)
+    return find_lost(backup.storages, _databases(given, backup))
+
+
+def _versions(given: argparse.Namespace, output: Output) -> None:
+    lost = _lost(given, output)
+    rows = [
+        (i["id"], i["database"], i["state"], i["changed_at"], size(i["bytes"]), i["destination"])
+        for i in map(lost_data, lost)
+    ]
+    head = ("POINT", "DATABASE", "STATE", "SINCE", "SIZE", "DESTINATION")
+    output.result({"points": [lost_data(item) for item in lost]}, table(head, rows) if rows else ["nothing was lost"])
+
+
+def _undelete(given: argparse.Namespace, output: Output) -> None:
+    lost = [item for item in _lost(given, output) if item.point.id == given.point]
+    if not lost:
+        raise OpsError(
+            f"no destination has versions of a lost point {given.point} (keelson backup versions lists them)"
+        )
+    points = []
+    for item in lost:
+        keys = [o.key for o in item.objects if o.state != "present"] if given.check else bring_back(item)
+        points.append({**lost_data(item), "objects": keys})
+    what = "would be brought back" if given.check else "is back; verify it now"
+    output.result({"points": points}, [f"{i['database']}: {i['id']} in {i['destination']} {what}" for i in points])
 
 
 def _drill(given: argparse.Namespace, output: Output) -> None:

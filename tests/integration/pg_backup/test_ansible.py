@@ -20,9 +20,9 @@ from .conftest import PASSWORD, SECRET_KEY, Bucket, Place, Server
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def module(name: str, options: dict[str, Any], *flags: str) -> tuple[dict[str, Any], str]:
+def module(name: str, options: dict[str, Any], *flags: str, folder: Path | None = None) -> tuple[dict[str, Any], str]:
     """The module's result, and everything that was printed."""
-    folder = Path(options["state_dir"]).parent
+    folder = folder or Path(options["state_dir"]).parent
     arguments, play, result = folder / "arguments.json", folder / "play.yml", folder / "result.json"
     # By name, as a user of a vault does: the play's own text is shown with errors.
     by_name = {key: f"{{{{ arguments.{key} }}}}" for key in options}
