@@ -15,7 +15,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._backup import verify 
 from ansible_collections.keelson.ops.plugins.module_utils._backup.backup import open_backup
 from ansible_collections.keelson.ops.plugins.module_utils._backup.settings import parse_settings
 
-from .conftest import Bucket, Place
+from .conftest import BUCKET, Bucket, Place
 from .test_ansible import module
 
 # Writes an archive with a mark at its end, as fast as it is taken; reads one and insists on the mark.
@@ -64,18 +64,36 @@ def test_a_commands_dump_is_stored_verified_and_extracted(bucket: Bucket, mongo:
     assert [path.name for path in manifest.parent.iterdir() if path.suffix == ".partial"] == []
 
 
-def test_nothing_damaged_is_extracted(bucket: Bucket, mongo: Place) -> None:
-    taking.take(mongo.open())
-    (manifest,) = mongo.manifests()
-    path = manifest.parent / "dump.zst"
-    data = bytearray(path.read_bytes())
-    data[-2000] ^= 1
-    path.write_bytes(data)
+@pytest.mark.parametrize("damage", ["flipped bit", "truncated", "longer", "missing"])
+@pytest.mark.parametrize("where", [0, 1], ids=["directory", "s3"])
+def test_nothing_damaged_is_extracted(bucket: Bucket, mongo: Place, where: int, damage: str) -> None:
+    mongo.options["destinations"] = [mongo.options["destinations"][where]]
+    manifest = taking.take(mongo.open())[0].manifest
+    assert manifest is not None
+    name = f"mongo/{manifest.id}/dump.zst"
+    path, key = mongo.directory / "@commands" / name, {"Bucket": BUCKET, "Key": f"{mongo.prefix}/@commands/{name}"}
+    data = path.read_bytes() if where == 0 else bucket.client.get_object(**key)["Body"].read()
+    changed = {
+        "flipped bit": data[:-2000] + bytes([data[-2000] ^ 1]) + data[-1999:],
+        "truncated": data[: len(data) // 2],
+        "longer": data + b"x",
+        "missing": None,
+    }[damage]
+    if where == 1:
+        bucket.client.delete_object(**key)
+        if changed is not None:
+            bucket.client.put_object(**key, Body=changed)
+    elif changed is None:
+        path.unlink()
+    else:
+        path.write_bytes(changed)
+    code = 1 if damage == "missing" else 4
     out = mongo.cli("extract", "--to", "-")
-    assert (out.returncode, out.stdout) == (4, b"")
+    assert (out.returncode, out.stdout) == (code, b"")
     target = mongo.folder / "extracted"
-    assert mongo.cli("extract", "--to", str(target)).returncode == 4
-    assert [path.name for path in mongo.folder.glob("extracted*")] == []
+    assert mongo.cli("extract", "--to", str(target)).returncode == code
+    assert [found.name for found in mongo.folder.glob("extracted*")] == []
+    assert mongo.cli("verify", "--level", "hash").returncode == 4
 
 
 @pytest.mark.parametrize(

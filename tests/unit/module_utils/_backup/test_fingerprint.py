@@ -35,7 +35,7 @@ def test_names_are_quoted() -> None:
 
 
 def test_an_integer_key_is_sampled_without_hashing_it() -> None:
-    assert 'WHERE keelson_row."id" % 1009 = 0' in content_query(table(LARGE), "sample")
+    assert 'ORDER BY keelson_row."id" LIMIT 4' in content_query(table(LARGE), "sample")
     assert "ROW(" in content_query(table(LARGE, (("id", "uuid"),)), "sample")
     assert "ROW(" in content_query(table(LARGE, (("a", "bigint"), ("b", "bigint"))), "sample")
 
