@@ -13,6 +13,7 @@ from pathlib import Path
 from .._core.atomic import sync_directory, write_file
 from .._core.errors import OpsError
 from .points import MANIFEST, Point, database_folder, is_point_id
+from .storage import FileMissingError
 
 BLOCK = 1024 * 1024
 
@@ -84,6 +85,8 @@ class DirectoryStorage:
             with (self._root / path).open("rb") as stream:
                 while block := stream.read(BLOCK):
                     yield block
+        except FileNotFoundError:
+            raise FileMissingError(f"{self.location}: {path} is missing (destination directory)") from None
         except OSError as error:
             raise self._error(f"{path} cannot be read", error) from None
 

@@ -15,6 +15,7 @@ from .._core.errors import OpsError
 from .points import MANIFEST, Point, database_folder, is_point_id
 from .s3_upload import MIB, PART, MultipartSink, md5
 from .settings import S3Destination
+from .storage import FileMissingError
 
 MOST_PARTS = 9000
 READ_ATTEMPTS = 6
@@ -159,6 +160,8 @@ class S3Storage:
             raise self._fail(what, error) from None
 
     def _fail(self, what: str, error: BaseException) -> OpsError:
+        if error_code(error) == "NoSuchKey":
+            return FileMissingError(f"{self.location}: {what}: it is missing (destination s3)")
         hint = _ARCHIVED if error_code(error) == "InvalidObjectState" else ""
         return OpsError(f"{self.location}: {what}: {error_text(error)}{hint} (destination s3)")
 

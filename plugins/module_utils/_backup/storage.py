@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from .._core.errors import OpsError
 from .points import Point
+
+
+class FileMissingError(OpsError):
+    """A file that a manifest names is not there."""
 
 
 class Sink(Protocol):
@@ -50,7 +55,7 @@ class Storage(Protocol):
         """Store a small file only if none of that name exists."""
 
     def read(self, path: str) -> Iterator[bytes]:
-        """A file's bytes in blocks."""
+        """A file's bytes in blocks. Raises FileMissingError where there is none."""
 
     def remove(self, point: Point) -> None:
         """Remove a point: first its manifest, so that it is never half a backup."""

@@ -18,7 +18,7 @@ from .command_source import user_command
 from .manifest import COMMAND, Manifest, ManifestDamagedError, StoredFile
 from .points import Point, is_point_id
 from .server import read_command
-from .storage import Storage
+from .storage import FileMissingError, Storage
 
 LEVELS = ("hash", "read")
 
@@ -134,7 +134,7 @@ def _check(backup: Backup, programs: Programs | None, item: Listed, level: str) 
                 if done == "read" and file is manifest.dump:
                     consumers.append(_reader(backup, programs, manifest))
                 _feed(backup, item, file, consumers)
-    except ArchiveDamagedError as error:
+    except (ArchiveDamagedError, FileMissingError) as error:
         return Checked(item, done, error.message, damaged=True)
     except OpsError as error:
         return Checked(item, done, error.message)
