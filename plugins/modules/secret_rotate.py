@@ -24,6 +24,9 @@ description:
   - When the application is not healthy with the new secret, the old one becomes current again and the new one is
     revoked.
   - A value is never returned, shown or logged. Consumers read the store.
+notes:
+  - A previous version that something else left, such as AWSPREVIOUS of an earlier rotation, is taken for one whose overlap
+    begins with the first run. It is revoked after that.
 options:
   state:
     description:
@@ -114,7 +117,7 @@ options:
         description:
           - What has to be healthy with the new secrets, as the option of the same name of
             M(keelson.ops.health_wait).
-          - None of them should hold one of the secrets that are rotated.
+          - Without credentials. Look at something that needs none, such as the application's own health page.
         type: list
         elements: dict
         default: []

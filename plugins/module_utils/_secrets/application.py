@@ -58,6 +58,9 @@ ROLLOUT: dict[str, dict[str, Any]] = {
 }
 
 
+CREDENTIALS = frozenset(("headers", "username", "password", "body"))
+
+
 class Application(Protocol):
     """The consumers of the secrets of one call."""
 
@@ -127,6 +130,7 @@ def application_from(
     timeout = float(given.get("timeout") or 120)
     checks = [without_none(check) for check in given.get("checks") or ()]
     if checks:
+        _refuse_credentials(checks)
         parse_checks(checks, parse_policy({"timeout": timeout}, len(checks), "apply"), "apply.checks")
     rollout = given.get("compose_rollout")
     if rollout:
@@ -134,3 +138,15 @@ def application_from(
     command_timeout = float(given.get("command_timeout") or 600)
     command = tuple(given.get("command") or ())
     return HostApplication(command, rollout, checks, timeout, command_timeout, clock, runner, tell)
+
+
+def _refuse_credentials(checks: Sequence[Mapping[str, Any]]) -> None:
+    """Ansible knows secrets only of options that are declared one by one."""
+    for index, check in enumerate(checks):
+        for kind, options in check.items():
+            wrong = sorted(CREDENTIALS & set(options)) if isinstance(options, Mapping) else []
+            if wrong:
+                raise OpsError(
+                    f"apply.checks[{index}].{kind}.{wrong[0]}: checks with credentials cannot be used here; look at "
+                    "something that needs none, such as the application's own health page"
+                )

@@ -74,6 +74,9 @@ class AwsStore:
         if _id(self.inspect().current) != previous.id:
             self._move(CURRENT, to=previous.id, away_from=current.id)
 
+    def restored_id(self, seen: Holdings) -> str:
+        return seen.previous.id if seen.previous else ""
+
     def drop_pending(self, seen: Holdings) -> None:
         self._remove(PENDING, _need(seen.pending).id)
 

@@ -80,6 +80,7 @@ class FileStore:
         return kept.credential
 
     def put_pending(self, credential: Credential, seen: Holdings) -> SecretVersion:
+        self._visible.refuse(credential)
         with self._locked() as state:
             self._unmoved(state, seen)
             if state.pending:
@@ -116,10 +117,11 @@ class FileStore:
             if previous is None or state.current is None:
                 raise ConflictError(f"{self._where}: there is no previous version any more")
             final = State(previous, None, state.current)
-            # The same two steps as forward: what is to be current is pending until the visible file shows it.
-            self._save(State(state.current, previous, state.current))
             self._visible.write(previous.credential, final.companion)
             self._save(final)
+
+    def restored_id(self, seen: Holdings) -> str:
+        return seen.previous.id if seen.previous else ""
 
     def drop_pending(self, seen: Holdings) -> None:
         with self._locked() as state:
@@ -159,6 +161,9 @@ class FileStore:
             return State(pending, pending, known.previous)
         if current and _same(current, visible):
             return State(current, pending, known.previous)
+        if known.previous and _same(known.previous, visible):
+            # Written by restore, which then ended; or by hand, which means the same.
+            return State(known.previous, pending, current)
         changed = self._visible.changed()
         found = Kept(SecretVersion(f"by-hand-{int(changed.timestamp())}", changed), visible)
         return State(found, pending, known.previous)

@@ -48,6 +48,9 @@ class Store(Protocol):
     def restore(self, seen: Holdings) -> None:
         """Swap: make ``seen.previous`` current again and ``seen.current`` previous."""
 
+    def restored_id(self, seen: Holdings) -> str:
+        """The id that ``current`` will have after ``restore`` of what was seen; reads nothing."""
+
     def drop_pending(self, seen: Holdings) -> None:
         """Forget ``seen.pending``, or only its label when it is the current version as well."""
 

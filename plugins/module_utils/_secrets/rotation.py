@@ -111,7 +111,7 @@ class Rotation:
             self._store.drop_pending(seen)
         current, previous = self._store.reveal(seen.current), self._store.reveal(seen.previous)
         self._make_work(previous, current)
-        self.trail.tell_restored(seen.previous.id)
+        self.trail.tell_restored(self._store.restored_id(seen))
         self._store.restore(replace(seen, pending=None))
         return True
 
@@ -125,10 +125,12 @@ class Rotation:
         self._store.drop_pending(seen)
 
     def _prepare(self) -> None:
-        rejections = 0
+        rejections, first = 0, None
         while True:
             seen = self._store.inspect()
             fresh = seen.pending is None
+            if first is None:
+                first = seen.current is None or (seen.pending is not None and seen.pending.id == seen.current.id)
             if seen.current and (seen.pending is None or seen.pending.id != seen.current.id):
                 current = self._store.reveal(seen.current)
             else:
@@ -144,8 +146,12 @@ class Rotation:
                     self.target.set(candidate, current)
             except RejectedError as error:
                 rejections += 1
-                self._store.drop_pending(self._store.inspect())
-                if rejections >= self._limits.rejections:
+                over = rejections >= self._limits.rejections
+                # A store that made the very first version current by itself goes on calling it so. Its label pending
+                # is then all that tells the next run that it was never set.
+                if not (over and first):
+                    self._store.drop_pending(self._store.inspect())
+                if over:
                     raise OpsError(
                         f"{self.name}: the target refused {rejections} generated secrets (option policy); the current "
                         f"one is as it was. The last time it said: {error.message}"

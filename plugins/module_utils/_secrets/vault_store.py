@@ -6,8 +6,9 @@
 KV v2 has versions but no labels, and a plain read returns the newest version. So a pending secret lies at a path of its
 own, ``<path>-pending``: a version of the main path, even for a moment, would be what applications get; custom metadata
 is shown by listings and in the web interface and takes 512 bytes only. Promoting is one write to the main path with
-``cas``. The previous version is named by custom metadata, which is written before; it counts once the main path has
-moved on. Ids are ``v<number>``; the pending one has the number that it will get.
+``cas``. The previous version is marked in custom metadata, which is written before: of the marked versions the newest
+one before the current counts, so the mark takes effect with the write to the main path. Ids are ``v<number>``; the
+pending one has the number that it will get.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class _Main:
 
     @property
     def previous(self) -> int | None:
-        mark = self.custom.get(MARK, "")
-        number = int(mark) if mark.isdecimal() else 0
-        return number if number in self.live and number < self.number else None
+        """The newest marked version before the current one."""
+        marked = {int(mark) for mark in self.custom.get(MARK, "").split(",") if mark.isdecimal()}
+        return max((number for number in marked if number in self.live and number < self.number), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,9 @@ class VaultStore:
         self._mark(main, main.number)
         self._write(self._path, data, cas=main.number)
 
+    def restored_id(self, seen: Holdings) -> str:
+        return f"v{_number(seen.current) + 1}" if seen.current else ""
+
     def drop_pending(self, seen: Holdings) -> None:
         pending = self._pending()
         if pending and seen.pending and f"v{pending.base + 1}" == seen.pending.id:
@@ -174,7 +178,7 @@ class VaultStore:
     def _mark(self, main: _Main, number: int | None) -> None:
         custom = {key: value for key, value in main.custom.items() if key != MARK}
         if number is not None:
-            custom[MARK] = str(number)
+            custom[MARK] = ",".join(str(marked) for marked in (main.previous, number) if marked is not None)
         body = {"custom_metadata": custom}
         self._good(self._client.request("POST", f"{self._mount}/metadata/{self._path}", body), "metadata")
 

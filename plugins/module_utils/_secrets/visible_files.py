@@ -38,6 +38,9 @@ class Visible(Protocol):
     def changed(self) -> datetime:
         """When it was last written, in UTC."""
 
+    def refuse(self, credential: Credential) -> None:
+        """Raises OpsError for what the format cannot hold, before anything is done with it."""
+
     def write(self, credential: Credential, companion: str | None) -> None:
         """Replace it: the value last, so that it tells that everything else is there. Raises OpsError."""
 
@@ -65,6 +68,9 @@ class EnvEntries:
 
     def changed(self) -> datetime:
         return _changed(self.path)
+
+    def refuse(self, credential: Credential) -> None:
+        with_entry("", self.key, credential.value)
 
     def write(self, credential: Credential, companion: str | None) -> None:
         text = _read(self.path) or ""
@@ -101,6 +107,9 @@ class SecretFiles:
 
     def changed(self) -> datetime:
         return _changed(self.path)
+
+    def refuse(self, credential: Credential) -> None:
+        """A file holds every text."""
 
     def write(self, credential: Credential, companion: str | None) -> None:
         self.write_companion(companion)
