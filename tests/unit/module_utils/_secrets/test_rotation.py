@@ -149,6 +149,17 @@ def test_too_many_refusals_leave_everything_as_it_was(tmp_path: Path) -> None:
     assert (world.shelf.current(), world.is_sound()) == ("old", True)
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["current-at-once", "pending-only"])
+def test_first_secret_that_was_refused_is_tried_again_by_the_next_run(tmp_path: Path, at_once: bool) -> None:
+    world = World(tmp_path, empty=True)
+    world.shelf.first_is_current = at_once
+    world.door.refuses = 5
+    with pytest.raises(OpsError, match="refused 5"):
+        world.run()
+    assert world.run().changed
+    assert world.is_sound()
+
+
 @pytest.mark.parametrize("overlaps", [True, False])
 def test_set_but_useless_is_withdrawn(tmp_path: Path, overlaps: bool) -> None:
     world = World(tmp_path, overlaps=overlaps)
@@ -262,3 +273,29 @@ def test_one_secret_that_fails_stops_no_other(tmp_path: Path) -> None:
     assert [course.error is None for course in courses] == [True, False, True]
     assert worlds[0].is_sound()
     assert worlds[2].is_sound()
+
+
+@pytest.mark.parametrize("place", ["inspect", "reveal", "put_pending", "promote", "restore", "drop_previous"])
+def test_unknown_failure_of_a_store_says_nothing_of_its_text(tmp_path: Path, place: str) -> None:
+    assert_silent(tmp_path, "shelf", place)
+
+
+@pytest.mark.parametrize("place", ["propose", "works", "set", "revoke"])
+def test_unknown_failure_of_a_target_says_nothing_of_its_text(tmp_path: Path, place: str) -> None:
+    assert_silent(tmp_path, "door", place)
+
+
+def assert_silent(directory: Path, part: str, place: str) -> None:
+    """Break one call in the way that libraries do, with what it was given in the text."""
+    world = World(directory)
+    if place == "restore":
+        world.app.sick_of_new = True
+
+    def broken(*arguments: object) -> None:
+        raise ValueError(f"CANARY of {arguments}")
+
+    setattr(getattr(world, part), place, broken)
+    with pytest.raises(OpsError, match="unexpected ValueError") as failure:
+        world.run()
+    assert "CANARY" not in f"{failure.value.message}{failure.value.facts}"
+    assert "secret-" not in f"{failure.value.message}{failure.value.facts}"

@@ -110,6 +110,10 @@ class Shelf:
         swapped = {"current": seen.previous.id, "previous": seen.current.id}
         self.fate.write(lambda: self.labels.update(swapped))
 
+    def restored_id(self, seen: Holdings) -> str:
+        assert seen.previous
+        return seen.previous.id
+
     def drop_pending(self, seen: Holdings) -> None:
         assert seen.pending
         self._drop("pending", seen.pending.id)
