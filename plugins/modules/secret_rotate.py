@@ -25,8 +25,8 @@ description:
     revoked.
   - A value is never returned, shown or logged. Consumers read the store.
 notes:
-  - A previous version that something else left, such as AWSPREVIOUS of an earlier rotation, is taken for one whose overlap
-    begins with the first run. It is revoked after that.
+  - A previous version that something else left, such as AWSPREVIOUS of an earlier rotation, is taken for one whose
+    overlap begins with the first run. It is revoked after that.
 options:
   state:
     description:
