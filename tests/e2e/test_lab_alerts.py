@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.parse
 import urllib.request
@@ -127,8 +128,9 @@ def test_every_panel_has_something_to_show() -> None:
 def test_faults_are_told_once_with_what_to_do_and_their_end_too() -> None:
     faults = _faults()
     for kind in ("messages", "webhooks"):
-        forget = urllib.request.Request(f"http://127.0.0.1:{op.PORTS.mail}/{kind}", method="DELETE")
-        urllib.request.urlopen(forget, timeout=15).close()
+        inbox = http.client.HTTPConnection("127.0.0.1", op.PORTS.mail, timeout=15)
+        inbox.request("DELETE", f"/{kind}")
+        assert inbox.getresponse().status == http.client.OK
     with op.traffic("/api/products"):
         try:
             for fault in faults:
