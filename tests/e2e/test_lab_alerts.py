@@ -24,8 +24,6 @@ CONDITIONAL = {
     "keelson_secret_": "the lab rotates no secret by itself",
     "keelson_restore_test_": "there only after the first restore test",
     "keelson_backup_verified_": "there only after the first verification",
-    "probe_http_duration_seconds": "of HTTP probes only",
-    "webhooks_total": "there once a replica delivers webhooks",
 }
 SHORT = {
     "ReplicasMissing": {"for": "0s"},
@@ -264,7 +262,7 @@ def _inbox(kind: str) -> list[dict[str, Any]]:
 
 
 def _observe(*arguments: str) -> op.Run:
-    return op.playbook("site.yml", "--tags", "observe", "--limit", "mon1", *arguments)
+    return op.playbook("site.yml", "--tags", "observe", "--limit", "mon1,db1", *arguments)
 
 
 def _answers() -> bool:
