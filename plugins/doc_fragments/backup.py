@@ -1,7 +1,7 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that pg_backup and pg_backup_info share."""
+"""The options that pg_backup, pg_backup_info and pg_restore share."""
 
 from __future__ import annotations
 
@@ -205,4 +205,65 @@ requirements:
   - age or gpg (2.2 or newer), for encryption
   - boto3 for a destination of type V(s3)
   - PostgreSQL's client programs of the server's major version, or the docker command for a server in a container
+"""
+
+    # The one further option of pg_restore that repeats those of the connection.
+    TARGET_SERVER = r"""
+options:
+  target_server:
+    description: Another server to restore into, with the connection options that the backed up one has.
+    type: dict
+    suboptions:
+      login_host:
+        description: Host of the server. Without it, O(target_server.login_unix_socket) and a container, libpq's
+          default socket.
+        type: str
+      login_port:
+        description: Port of the server.
+        type: int
+      login_user:
+        description: Role to connect as. Only a superuser's backup holds the passwords of roles.
+        type: str
+      login_password:
+        description: Its password. PostgreSQL's programs get it in a private file or by environment, never as an
+          argument.
+        type: str
+      login_unix_socket:
+        description: Directory of the server's socket.
+        type: path
+      ssl_mode:
+        description: How the connection is encrypted and the server identified, in libpq's words.
+        type: str
+        choices: [disable, allow, prefer, require, verify-ca, verify-full]
+      ca_cert:
+        description: File with the authority's certificate, for V(verify-ca) and V(verify-full).
+        type: path
+      ssl_cert:
+        description: File with the client's certificate.
+        type: path
+      ssl_key:
+        description: File with the client's key.
+        type: path
+      run_as:
+        description:
+          - User of the operating system that runs PostgreSQL's programs; V(postgres) for peer authentication on
+            the socket.
+          - In a container, V(postgres) when not given.
+        type: str
+      bin_dir:
+        description:
+          - Directory of PostgreSQL's programs. When not given, those of the server's major version in Debian's
+            layout, or
+            those in E(PATH).
+        type: path
+      container:
+        description: Name or id of the container that PostgreSQL runs in. Its own programs and its local socket are
+          used.
+        type: str
+      compose_project:
+        description: Compose project of the service in O(target_server.compose_service).
+        type: str
+      compose_service:
+        description: Compose service that PostgreSQL runs in.
+        type: str
 """

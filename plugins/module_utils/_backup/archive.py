@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -176,6 +177,35 @@ def feed(
         if chain is not None:
             chain.stop()
         raise
+
+
+def unpack(data: bytes, file: StoredFile, consumers: Sequence[Command], where: str) -> bytes:
+    """What a small stored file holds. Raises ArchiveDamagedError when ``data`` is not the manifest's."""
+    _compare(file, len(data), hashlib.sha256(data).hexdigest(), where)
+    return peek([data], consumers)
+
+
+def peek(blocks: Iterable[bytes], consumers: Sequence[Command]) -> bytes:
+    """What ``consumers`` print who may leave the rest of ``blocks`` unread. Raises CommandFailed when one fails."""
+    chain = ProcessChain(consumers, feed=True)
+    writer = threading.Thread(target=_write_all, args=(chain, blocks), daemon=True)
+    try:
+        writer.start()
+        data = chain.stdout.read()
+        chain.finish(cut_off=True)
+    finally:
+        chain.stop()
+        writer.join()
+    return data
+
+
+def _write_all(chain: ProcessChain, blocks: Iterable[bytes]) -> None:
+    # Who reads no more has said why in its exit code, or has read enough.
+    with suppress(OSError, ValueError):
+        for block in blocks:
+            chain.stdin.write(block)
+    with suppress(OSError, ValueError):
+        chain.stdin.close()
 
 
 def _compare(file: StoredFile, size: int, digest: str, where: str) -> None:

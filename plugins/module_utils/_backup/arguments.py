@@ -66,6 +66,16 @@ SHARED: dict[str, Any] = {
     "metrics_dir": {"type": "path", "default": "/var/lib/prometheus/node-exporter"},
 }
 
+# Another server: the same connection options, all of them about it.
+_CONNECTION = (
+    "login_host login_port login_user login_password login_unix_socket ssl_mode ca_cert ssl_cert ssl_key run_as "
+    "bin_dir container compose_project compose_service"
+)
+SERVER: dict[str, Any] = {
+    name: {key: value for key, value in SHARED[name].items() if key not in {"aliases", "default"}}
+    for name in _CONNECTION.split()
+}
+
 RETENTION: dict[str, Any] = {
     "days": {"type": "int"},
     "daily": {"type": "int"},
@@ -84,4 +94,15 @@ CONSTRAINTS: dict[str, Any] = {
     "required_together": [("compose_project", "compose_service")],
     "required_one_of": [("config", "databases", "command")],
     "required_if": [("source", "command", ["command", "name"])],
+}
+
+RESTORE_CONSTRAINTS: dict[str, Any] = {
+    "mutually_exclusive": [
+        ("container", "compose_service"),
+        ("login_host", "login_unix_socket"),
+        ("config", "destinations"),
+    ],
+    "required_together": [("compose_project", "compose_service")],
+    "required_one_of": [("config", "destinations")],
+    "required_by": {"destinations": ["databases"]},
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from .._core.errors import OpsError
 from .points import Point
@@ -77,6 +78,7 @@ class Manifest:
     database_bytes: int
     encryption: tuple[str, ...] = ()
     source: str = POSTGRES
+    properties: Mapping[str, Any] | None = None
     format: int = FORMAT
 
     @property

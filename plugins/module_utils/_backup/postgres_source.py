@@ -60,6 +60,7 @@ class PostgresSource:
             locale=snapshot.locale,
             owner=snapshot.owner,
             wal_position=snapshot.wal_position,
+            properties=snapshot.properties,
             database_bytes=snapshot.database_bytes,
             encryption=self.packing.recipients,
         )

@@ -135,11 +135,15 @@ class ProcessChain:
             raise ValueError("this chain's output is not collected")
         return stream
 
-    def finish(self) -> None:
-        """Wait for every program. Raises CommandFailed for the one at fault: a broken pipe is only a consequence."""
+    def finish(self, *, cut_off: bool = False) -> None:
+        """Wait for every program. Raises CommandFailed for the one at fault: a broken pipe is only a consequence, and
+        with ``cut_off`` no fault when the last program had enough.
+        """
         failures = [failure for process in self._processes if (failure := process.failure())]
         if failures:
             causes = [f for f in failures if f.facts["rc"] not in _BROKEN_PIPE]
+            if cut_off and not causes:
+                return
             raise (causes or failures)[0]
 
     def stop(self) -> None:

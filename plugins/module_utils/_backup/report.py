@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .drill import Targets
 from .plan import DatabasePlan
-from .restore import Restored
+from .restore import Prepared, Restored
+from .restore_plan import RestorePlan
 from .s3_versions import LostPoint
 from .take import Taken
 from .verify import Checked, Listed
@@ -94,6 +96,51 @@ def checked_data(checked: Checked) -> dict[str, Any]:
     return {**listed_data(checked.listed), "level": checked.level, "fault": checked.fault, "ok": checked.fault is None}
 
 
+def restore_plan_data(prepared: Prepared) -> dict[str, Any]:
+    """What a restore would do."""
+    plan, manifest = prepared.plan, prepared.manifest
+    contents = [t for t in manifest.fingerprint.tables if not plan.schema or t.name in prepared.request.tables]
+    return {
+        "id": prepared.listed.point.id,
+        "database": prepared.listed.point.database,
+        "destination": prepared.listed.storage.location,
+        "into": plan.target,
+        "reason": plan.reason,
+        "changed": plan.changed,
+        "set_aside": plan.set_aside,
+        "removed": list(plan.remove),
+        "schema": plan.schema,
+        "created_roles": list(prepared.found.new) if prepared.found else [],
+        "tables": len(contents),
+        "rows": sum(table.rows for table in contents),
+    }
+
+
+def restore_plan_text(data: Mapping[str, Any]) -> str:
+    """The plan of a restore as the text of a diff."""
+    if not data["changed"]:
+        return ""
+    what = f"{data['rows']} rows in {data['tables']} tables of {data['id']} from {data['destination']}"
+    lines = [f"+ role {name}" for name in data["created_roles"]]
+    if data["set_aside"]:
+        lines.append(f"~ database {data['into']} is renamed to {data['set_aside']}, its sessions are ended")
+    place = f"schema {data['schema']} in database" if data["schema"] else "database"
+    lines.append(f"+ {place} {data['into']}: {what}")
+    lines += [f"- database {name}" for name in data["removed"]]
+    return "\n".join(lines) + "\n"
+
+
+def undo_data(plan: RestorePlan) -> dict[str, Any]:
+    """What undoing a restore, or cleaning up after restores, does."""
+    return {
+        "into": plan.target,
+        "reason": plan.reason,
+        "changed": plan.changed,
+        "set_aside": plan.set_aside,
+        "removed": list(plan.remove),
+    }
+
+
 def restored_data(restored: Restored) -> dict[str, Any]:
     """A restore or a drill."""
     return {
@@ -101,9 +148,23 @@ def restored_data(restored: Restored) -> dict[str, Any]:
         "database": restored.listed.point.database,
         "destination": restored.listed.storage.location,
         "into": restored.into,
+        "changed": restored.changed,
         "rto_seconds": restored.seconds,
         "rpo_seconds": restored.age_seconds,
         "tables": restored.tables,
         "rows": restored.rows,
         "assertions": restored.assertions,
+        "set_aside": restored.set_aside,
+        "removed": list(restored.removed),
+        "outage_seconds": restored.outage_seconds,
+        "created_roles": list(restored.created_roles),
+        "schema": restored.schema,
+        "warnings": list(restored.warnings),
     }
+
+
+def drill_data(restored: Restored, targets: Targets) -> dict[str, Any]:
+    """A drill, held against what a recovery may take and lose."""
+    missed = targets.missed(restored)
+    limits = {"rto_target_seconds": targets.rto, "rpo_target_seconds": targets.rpo}
+    return {**restored_data(restored), **limits, "within_targets": not missed, "missed": missed}

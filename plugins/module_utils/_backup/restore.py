@@ -1,47 +1,48 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restoring a point into a new database, and the drill that proves it can be done."""
+"""Restoring a point: into a new database that is compared first and then renamed, also into the live one's place."""
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from .._core.command import Command
 from .._core.errors import OpsError
-from .archive import feed, open_unpacking
 from .backup import Backup
-from .client import ContainerPrograms, LocalPrograms, Programs, require_same_major
-from .fingerprint import SETTINGS, differences, methods_of, take_fingerprint
+from .globals_restore import create_roles, missing_tablespaces, read_globals
+from .load import RestoredDiffersError, Work, give_properties, load, preflight
 from .manifest import Manifest
-from .server import (
-    ask,
-    can_own,
-    create_database,
-    data_directory,
-    databases,
-    drop_database,
-    is_superuser,
-    open_session,
-    restore_command,
-)
-from .session import Session
+from .properties import is_plain
+from .restore_log import Origin, RestoreLog
+from .restore_plan import Live, Request, RestorePlan, decide, require_confirmation
+from .roles import Globals
+from .server import ServerFacts, database_properties, drop_database, server_facts
+from .swap import exchange
+from .tables import needed_bytes, restore_tables
 from .verify import Listed, choose
+from .work_place import Place, throw_away, work_place
 
-MAINTENANCE = "postgres"
-DRILL_PREFIX = "keelson_drill_"
-# Indexes are built beside the data they are sorted from.
-SPACE_FACTOR = 1.25
-SPACE_RESERVE = 64 * 1024 * 1024
+__all__ = [
+    "Prepared",
+    "Restored",
+    "RestoredDiffersError",
+    "plan_restore",
+    "remove_databases",
+    "require_server",
+    "restore",
+    "working",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """``seconds`` from the start to a database that is known to be right; ``age_seconds`` is how old its content is."""
+    """``seconds`` from the start to a database that is known to be right; ``age_seconds`` is how old its content is.
+
+    ``outage_seconds`` is how long nobody could connect to a database that was replaced.
+    """
 
     listed: Listed
     into: str
@@ -50,55 +51,61 @@ class Restored:
     tables: int
     rows: int
     assertions: int = 0
+    changed: bool = True
+    set_aside: str | None = None
+    removed: tuple[str, ...] = ()
+    outage_seconds: float | None = None
+    created_roles: tuple[str, ...] = ()
+    schema: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
-class RestoredDiffersError(OpsError):
-    """The restored database is not what was backed up; it has been removed."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that is known before anything is changed."""
+
+    request: Request
+    place: Place
+    facts: ServerFacts
+    listed: Listed
+    found: Globals | None
+    plan: RestorePlan
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.listed.need_manifest()
 
 
-def restore(backup: Backup, database: str, which: str, into: str) -> Restored:
-    """Restore a point into the new database ``into`` and compare it. Raises OpsError; ``into`` then does not exist."""
-    _need_server(backup)
-    if not into or into == MAINTENANCE or len(into.encode()) > 63:
-        raise OpsError(f"{into!r} cannot be the name of the new database (option into)")
-    with backup.locked("restore"), backup.programs("restore") as programs:
-        listed = choose(backup, database, which)
-        with open_session(programs, MAINTENANCE) as session:
-            if into in databases(session):
-                raise OpsError(
-                    f"database {into} exists already; a restore never overwrites one, choose another name (into)"
-                )
-        restored = _restore(backup, programs, listed, into, ())
-        with open_session(programs, into) as session:
-            session.text("ANALYZE")
-        backup.state.audit({"event": "restored", "id": listed.point.id, "database": database, "into": into})
-        return restored
+def plan_restore(backup: Backup, request: Request) -> Prepared:
+    """What ``restore`` would do. Raises OpsError for what would stop it, but for a missing confirmation."""
+    require_server(backup)
+    with (
+        backup.programs("restore") as programs,
+        work_place(backup, programs, "restore", request.target, clean=False) as place,
+    ):
+        return _prepare(backup, place, request)
 
 
-def drill(backup: Backup, database: str, which: str = "latest") -> Restored:
-    """Restore a point into a throw-away database, compare, ask the user's assertions, remove it, remember the time."""
-    _need_server(backup)
-    prefix = f"{DRILL_PREFIX}{backup.settings.name}_".replace("-", "_").replace(".", "_").lower()
-    into = f"{prefix}{secrets.token_hex(4)}"
-    assertions = [a for a in backup.settings.assertions if a.database in (None, database)]
-    with backup.locked("drill"), backup.programs("drill") as programs:
+def restore(backup: Backup, request: Request) -> Restored:
+    """Restore a point as ``request`` says. Raises OpsError; the server's databases are then what they were."""
+    begun = backup.clock.monotonic()
+    with working(backup, request.target) as place:
+        prepared = _prepare(backup, place, request)
+        require_confirmation(request, prepared.plan)
+        if not prepared.plan.changed:
+            return _result(backup, prepared, begun, changed=False)
         try:
-            with open_session(programs, MAINTENANCE) as session:
-                _drop_left_overs(session, prefix)
-            restored = _restore(backup, programs, choose(backup, database, which), into, [a.sql for a in assertions])
+            done = (_tables if request.tables else _whole)(backup, prepared, begun)
         except OpsError as error:
-            backup.state.audit({"event": "drill failed", "database": database, "error": error.message})
+            backup.state.audit({"event": "restore failed", "database": request.database, "error": error.message})
             raise
-        finally:
-            with suppress(OpsError), open_session(programs, MAINTENANCE) as session:
-                drop_database(session, into)
-        now = backup.clock.now().timestamp()
-        backup.state.update(database, restore_test_at=now, restore_test_seconds=restored.seconds)
-        backup.state.audit({"event": "drill", "id": restored.listed.point.id, "seconds": restored.seconds})
-        return restored
+        told = {"id": done.listed.point.id, "into": done.into, "set_aside": done.set_aside, "schema": done.schema}
+        backup.state.audit({"event": "restored", "database": request.database, **told})
+        return done
 
 
-def _need_server(backup: Backup) -> None:
+def require_server(backup: Backup) -> None:
+    """Raises OpsError for a backup that is of no PostgreSQL server."""
     if backup.settings.command is not None:
         raise OpsError(
             f"backup {backup.settings.name} holds what a command wrote, which only its own program can restore; "
@@ -106,102 +113,100 @@ def _need_server(backup: Backup) -> None:
         )
 
 
-def _drop_left_overs(session: Session, prefix: str) -> None:
-    for name in databases(session):
-        if name.startswith(prefix):
-            drop_database(session, name)
+@contextmanager
+def working(backup: Backup, target: str, *, clean: bool = True) -> Iterator[Place]:
+    """The one restore at a time of this backup, with what a killed one left removed. Raises LockHeld, OpsError."""
+    require_server(backup)
+    with (
+        backup.locked("restore"),
+        backup.programs("restore") as programs,
+        work_place(backup, programs, "restore", target, clean=clean) as place,
+    ):
+        yield place
 
 
-def _restore(backup: Backup, programs: Programs, listed: Listed, into: str, assertions: Sequence[str]) -> Restored:
-    begun, manifest = backup.clock.monotonic(), listed.need_manifest()
-    with open_session(programs, MAINTENANCE) as session:
-        _preflight(backup, programs, session, manifest)
-        # Only a superuser can give objects to others and grant on them.
-        options = () if is_superuser(session) else ("--no-owner", "--no-acl")
-        owner = manifest.owner if can_own(session, manifest.owner) else None
-        create_database(session, into, manifest.locale, owner)
-    try:
-        backup.reporter.step(f"restoring {listed.point.folder} from {listed.storage.location} into {into}")
-        _load(backup, programs, listed, into, options)
-        backup.reporter.step("comparing with the fingerprint of the backup")
-        _compare(programs, manifest, into)
-        for sql in assertions:
-            _assert(backup, programs, into, sql)
-    except BaseException:
-        with suppress(OpsError), open_session(programs, MAINTENANCE) as session:
-            drop_database(session, into)
-        raise
-    return Restored(
-        listed=listed,
-        into=into,
-        seconds=round(backup.clock.monotonic() - begun, 3),
-        age_seconds=round((backup.clock.now() - listed.point.taken_at).total_seconds()),
-        tables=len(manifest.fingerprint.tables),
-        rows=sum(table.rows for table in manifest.fingerprint.tables),
-        assertions=len(assertions),
+def remove_databases(backup: Backup, place: Place, names: tuple[str, ...]) -> None:
+    for name in names:
+        backup.reporter.step(f"removing {name}")
+        drop_database(place.session, name)
+
+
+def _prepare(backup: Backup, place: Place, request: Request) -> Prepared:
+    listed = choose(backup, request.database, request.point)
+    manifest = listed.need_manifest()
+    facts = server_facts(place.session)
+    origins = RestoreLog(backup.settings).of(facts.system)
+    live = {name: Live(oid, origins[oid].point if oid in origins else None) for name, oid in facts.databases.items()}
+    plan = decide(request, listed.point, live, backup.clock.now())
+    found = None
+    if plan.changed:
+        preflight(backup, place, manifest, needed_bytes(manifest, request.tables) if request.tables else None)
+        found = read_globals(backup, listed, facts) if request.create_roles and not request.tables else None
+    return Prepared(request, place, facts, listed, found, plan)
+
+
+def _whole(backup: Backup, prepared: Prepared, begun: float) -> Restored:
+    place, plan, listed = prepared.place, prepared.plan, prepared.listed
+    facts, warnings = create_roles(backup, place, prepared.facts, prepared.found)
+    with throw_away(place) as name:
+        warnings += load(Work(backup, place, facts, listed), name, spaces=missing_tablespaces(facts, prepared.found))
+        renames = [(name, plan.target)]
+        if plan.set_aside is not None:
+            renames.insert(0, (plan.target, plan.set_aside))
+        warnings += give_properties(place, facts, _properties(prepared), name)
+        oid = server_facts(place.session).databases[name]
+        RestoreLog(backup.settings).add(Origin(facts.system, oid, listed.point.id, facts.databases.get(plan.target)))
+        backup.reporter.step(f"renaming {' and '.join(f'{old} to {new}' for old, new in renames)}")
+        outage = exchange(place, backup.clock, renames)
+    remove_databases(backup, place, plan.remove)
+    return _result(
+        backup,
+        prepared,
+        begun,
+        outage_seconds=round(outage, 3) if plan.set_aside else None,
+        created_roles=tuple(sorted(facts.roles - prepared.facts.roles)),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
-def _load(backup: Backup, programs: Programs, listed: Listed, into: str, options: Sequence[str]) -> None:
-    manifest = listed.need_manifest()
-    dump = manifest.dump
-    with open_unpacking(backup.settings, manifest.encryption, backup.runner) as consumers:
-        feed(
-            listed.storage.read(listed.point.path(dump.name)),
-            dump,
-            [*consumers, restore_command(programs, into, manifest.server_major, options)],
-            lambda done: backup.reporter.progress(done, dump.bytes),
-            f"{listed.storage.location}/{listed.point.folder}",
-        )
+def _properties(prepared: Prepared) -> dict[str, Any] | None:
+    """Those of the database that is replaced, unless nobody ever gave it any, as after a loss of the server."""
+    stored = prepared.manifest.properties
+    if prepared.plan.set_aside is not None:
+        present = database_properties(prepared.place.session, prepared.plan.target)
+        if stored is None or not is_plain(present):
+            return present
+        return {**stored, "owner": present["owner"]}
+    return dict(stored) if stored is not None else None
 
 
-def _compare(programs: Programs, manifest: Manifest, into: str) -> None:
-    with open_session(programs, into) as session:
-        session.text(SETTINGS)
-        found = take_fingerprint(session.value, methods_of(manifest.fingerprint))
-    different = differences(manifest.fingerprint, found)
-    if different:
-        shown = "; ".join(different[:10]) + ("; ..." if len(different) > 10 else "")
-        raise RestoredDiffersError(
-            f"the restored database differs from the backup {manifest.id}: {shown}", differences=different
-        )
+def _tables(backup: Backup, prepared: Prepared, begun: float) -> Restored:
+    plan, request = prepared.plan, prepared.request
+    work = Work(backup, prepared.place, prepared.facts, prepared.listed)
+    with throw_away(prepared.place) as name:
+        made = restore_tables(work, request.tables, name, plan)
+    chosen = [table for table in prepared.manifest.fingerprint.tables if table.name in request.tables]
+    return _result(
+        backup,
+        prepared,
+        begun,
+        changed=made,
+        schema=plan.schema,
+        tables=len(chosen),
+        rows=sum(table.rows for table in chosen),
+    )
 
 
-def _assert(backup: Backup, programs: Programs, into: str, sql: str) -> None:
-    answer = ask(programs, into, sql, backup.runner)
-    if answer != "t":
-        raise RestoredDiffersError(f"assertion {sql!r} answered {answer!r} instead of true")
-
-
-def _preflight(backup: Backup, programs: Programs, session: Session, manifest: Manifest) -> None:
-    number = int(session.text("SHOW server_version_num"))
-    if number // 10000 < manifest.server_major:
-        raise OpsError(
-            f"the backup is of PostgreSQL {manifest.server_major}, this server is {number // 10000}; "
-            "restore into the same or a newer major version"
-        )
-    require_same_major(programs, "pg_restore", number // 10000, MAINTENANCE, backup.runner)
-    needed = int(manifest.database_bytes * SPACE_FACTOR) + SPACE_RESERVE
-    free = _free_space(backup, programs, data_directory(session))
-    if free is not None and free < needed:
-        raise OpsError(
-            f"the restore needs about {needed / 1e6:.0f} MB on the server, {free / 1e6:.0f} MB are free",
-            needed=needed,
-            free=free,
-        )
-
-
-def _free_space(backup: Backup, programs: Programs, directory: str | None) -> int | None:
-    """Free bytes where the server keeps its data; None when that is another machine or cannot be known."""
-    if directory is None:
-        return None
-    if isinstance(programs, ContainerPrograms):
-        argv = ("docker", "exec", "-u", programs.run_as, programs.container, "stat", "-f", "-c", "%a %S", directory)
-        done = backup.runner.run(Command(argv), timeout=60, check=False)
-        numbers = done.stdout.split()
-        return int(numbers[0]) * int(numbers[1]) if done.rc == 0 and len(numbers) == 2 else None
-    if isinstance(programs, LocalPrograms) and not backup.settings.source.login_host:
-        with suppress(OSError):
-            found = os.statvfs(directory)
-            return found.f_bavail * found.f_frsize
-    return None
+def _result(backup: Backup, prepared: Prepared, begun: float, **more: Any) -> Restored:
+    contents = prepared.manifest.fingerprint.tables
+    known: dict[str, Any] = {
+        "listed": prepared.listed,
+        "into": prepared.plan.target,
+        "seconds": round(backup.clock.monotonic() - begun, 3),
+        "age_seconds": round((backup.clock.now() - prepared.listed.point.taken_at).total_seconds()),
+        "tables": len(contents),
+        "rows": sum(table.rows for table in contents),
+        "set_aside": prepared.plan.set_aside,
+        "removed": (*prepared.place.removed, *prepared.plan.remove),
+    }
+    return Restored(**{**known, **more})

@@ -13,6 +13,7 @@ from .._core.command import Command, Runner
 from .._core.errors import OpsError
 from .client import Programs, connection_string
 from .fingerprint import SETTINGS, quote_identifier, quote_literal
+from .properties import PROPERTIES
 from .session import Session
 
 OLDEST_MAJOR = 13
@@ -30,6 +31,7 @@ class Snapshot:
     locale: Mapping[str, str | None]
     owner: str
     superuser: bool
+    properties: Mapping[str, Any]
 
     @property
     def major(self) -> int:
@@ -38,8 +40,13 @@ class Snapshot:
 
 def open_session(programs: Programs, database: str) -> Session:
     """A psql session with machine-readable output and none of the user's own settings."""
+    return Session(session_command(programs, database))
+
+
+def session_command(programs: Programs, database: str) -> Command:
+    """psql that runs what it reads and ends at the first error."""
     options = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", "--set=ON_ERROR_STOP=1")
-    return Session(programs.command("psql", *options, database=database))
+    return programs.command("psql", *options, database=database)
 
 
 def take_snapshot(session: Session) -> Snapshot:
@@ -68,9 +75,49 @@ def _facts_query(major: int) -> str:
       'extensions', (SELECT coalesce(json_object_agg(extname, extversion), '{{}}') FROM pg_catalog.pg_extension),
       'locale', json_build_object({pairs}),
       'owner', pg_catalog.pg_get_userbyid(datdba),
+      'properties', {PROPERTIES},
       'superuser', (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user))
     FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
     """  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a restore must know of a server. ``system`` identifies its cluster; ``databases`` are oids by name."""
+
+    major: int
+    system: str
+    superuser: bool
+    roles: frozenset[str]
+    tablespaces: frozenset[str]
+    databases: Mapping[str, int]
+
+
+def server_facts(session: Session) -> ServerFacts:
+    """Raises OpsError."""
+    found = session.value("""
+    SELECT json_build_object(
+      'number', pg_catalog.current_setting('server_version_num')::int,
+      'system', (SELECT system_identifier::text FROM pg_catalog.pg_control_system()),
+      'superuser', (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
+      'roles', (SELECT json_agg(rolname) FROM pg_catalog.pg_roles),
+      'tablespaces', (SELECT json_agg(spcname) FROM pg_catalog.pg_tablespace),
+      'databases', (SELECT json_object_agg(datname, oid::text::bigint) FROM pg_catalog.pg_database))
+    """)
+    return ServerFacts(
+        major=found["number"] // 10000,
+        system=found["system"],
+        superuser=found["superuser"],
+        roles=frozenset(found["roles"]),
+        tablespaces=frozenset(found["tablespaces"]),
+        databases=found["databases"],
+    )
+
+
+def database_properties(session: Session, name: str) -> dict[str, Any]:
+    """Owner, rights, settings, limit and comment of a database that is there."""
+    found = session.value(f"SELECT {PROPERTIES} FROM pg_catalog.pg_database WHERE datname = {quote_literal(name)}")  # noqa: S608
+    return dict(found)
 
 
 def end_other_sessions(session: Session, application: str) -> int:
@@ -109,6 +156,18 @@ def restore_command(programs: Programs, database: str, major: int, options: Sequ
     """Restores an archive from standard input; the first error ends it."""
     fixed = ("--exit-on-error", "--no-password", f"--dbname={connection_string(database)}")
     return programs.command("pg_restore", *fixed, *options, database=database, major=major)
+
+
+def print_command(programs: Programs, database: str, major: int, options: Sequence[str]) -> Command:
+    """Prints what an archive on standard input holds as SQL, without any connection."""
+    return programs.command("pg_restore", "--file=-", *options, database=database, major=major)
+
+
+def statement_command(programs: Programs, database: str, statements: Sequence[str]) -> Command:
+    """Runs statements one after the other; the output of the last may be large."""
+    options = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", "--set=ON_ERROR_STOP=1")
+    commands = [f"--command={statement}" for statement in statements]
+    return programs.command("psql", *options, *commands, database=database)
 
 
 def read_command(programs: Programs, database: str, major: int) -> Command:

@@ -222,6 +222,13 @@ def settings_of_module(params: Mapping[str, Any]) -> Settings:
     return replace(load_settings(config), max_age=max_age)
 
 
+def with_server(settings: Settings, options: Mapping[str, Any], where: str) -> Settings:
+    """The same backup with another server, described by connection options only. Raises OpsError naming the option."""
+    changed = replace(settings, source=_build(Source, options, where))
+    _check(changed, where)
+    return changed
+
+
 def load_settings(name: str, directory: Path = CONFIG_DIRECTORY) -> Settings:
     """The settings that the role wrote for this host. Raises OpsError."""
     path = directory / f"{name}.json"

@@ -35,6 +35,7 @@ class DatabaseState:
     verified_at: float | None = None
     restore_test_at: float | None = None
     restore_test_seconds: float | None = None
+    restore_test_age: float | None = None
     damaged: tuple[str, ...] = field(default=())
 
 
@@ -131,6 +132,11 @@ _METRICS = (
         "When a restore was last tested with success.",
     ),
     ("keelson_restore_test_duration_seconds", "restore_test_seconds", "How long the last tested restore took."),
+    (
+        "keelson_restore_test_backup_age_seconds",
+        "restore_test_age",
+        "How old the backup was that was last tested: what would have been lost.",
+    ),
 )
 
 

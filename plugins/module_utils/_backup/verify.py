@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from .._core.command import Command
 from .._core.errors import OpsError
@@ -69,16 +71,30 @@ def list_points(backup: Backup, databases: Sequence[str] = ()) -> list[Listed]:
 
 
 def choose(backup: Backup, database: str, which: str) -> Listed:
-    """The point that ``which`` names: an id, or ``latest`` for the newest without a known fault. Raises OpsError."""
-    if which != "latest" and not is_point_id(which):
-        raise OpsError(f"point {which!r} is neither latest nor an id as keelson backup list shows them")
+    """The point that ``which`` names: an id, ``latest``, or a time for the newest that began by then; the last two
+    pass over points with a known fault. Raises OpsError.
+    """
+    until = None if which == "latest" or is_point_id(which) else _time(which)
     listed = list_points(backup, [database])
     for candidate in sorted(listed, key=lambda item: item.point.id, reverse=True):
-        if which == candidate.point.id or (which == "latest" and candidate.fault is None):
+        by_time = candidate.fault is None and (until is None or candidate.point.taken_at <= until)
+        if by_time if which == "latest" or until else which == candidate.point.id:
             candidate.need_manifest()
             return candidate
     places = ", ".join(storage.location for storage in backup.storages)
     raise OpsError(f"no restore point {which} of database {database} in {places}")
+
+
+def _time(text: str) -> datetime:
+    try:
+        # Python older than 3.11 does not read the Z.
+        found = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text.strip()))
+    except ValueError:
+        raise OpsError(
+            f"point {text!r} is neither latest, nor an id as keelson backup list shows them, nor a time such as "
+            "2026-11-22T14:30:00Z"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def select(backup: Backup, names: Sequence[str], which: str) -> list[Listed]:

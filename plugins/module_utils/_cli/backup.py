@@ -6,22 +6,37 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .._backup import drill as drilling
 from .._backup import restore as restoring
 from .._backup import take as taking
+from .._backup import undo as undoing
 from .._backup import verify as verifying
 from .._backup.archive import ArchiveDamagedError
 from .._backup.backup import Backup, open_backup
 from .._backup.extract import extract_to_file, extract_to_stream
 from .._backup.manifest import POSTGRES
-from .._backup.report import checked_data, listed_data, lost_data, plan_data, restored_data, taken_data
+from .._backup.report import (
+    checked_data,
+    drill_data,
+    listed_data,
+    lost_data,
+    plan_data,
+    restore_plan_data,
+    restore_plan_text,
+    restored_data,
+    taken_data,
+    undo_data,
+)
+from .._backup.restore_plan import Keep, Request
 from .._backup.s3_versions import LostPoint, bring_back, find_lost
-from .._backup.settings import CONFIG_DIRECTORY, configured, load_settings
+from .._backup.settings import CONFIG_DIRECTORY, configured, load_settings, with_server
 from .._core.duration import parse_duration
 from .._core.errors import OpsError
 from .output import Output, duration, size, table
@@ -31,6 +46,10 @@ Run = Callable[[argparse.Namespace, Output], None]
 
 class DamagedError(OpsError):
     """A verification found damage."""
+
+
+class TargetMissedError(OpsError):
+    """A drill worked and took longer, or lost more, than it may."""
 
 
 DAMAGE = (ArchiveDamagedError, restoring.RestoredDiffersError, DamagedError)
@@ -60,9 +79,18 @@ def add_parser(areas: Any, epilog: str) -> None:
     command = add("verify", _verify, "check stored restore points")
     _add_point(command, "latest, an id, or all")
     command.add_argument("--level", choices=verifying.LEVELS, default="read", help="hash, or also read all (default)")
-    command = add("restore", _restore, "restore a point into a new database and compare it with the original")
-    _add_point(command, "latest or an id")
-    command.add_argument("--into", required=True, help="name of the new database")
+    command = add("restore", _restore, "restore a point, compare it, and put it in its place")
+    _add_point(command, "latest, an id, or a time such as 2026-11-22T14:30:00Z for the newest before it")
+    _add_restore(command)
+    command = add("undo", _undo, "put the database back that the last restore replaced")
+    command.add_argument("--database", help="may be left out when the backup has only one")
+    command.add_argument("--into", help="the name that was restored to, when not the original's")
+    command.add_argument("--old", help="the database to put back (default: the one that the last restore replaced)")
+    _add_server(command)
+    command = add("clean", _clean, "remove what killed restores and drills left, and databases that restores replaced")
+    command.add_argument("--database", help="may be left out when the backup has only one, or to mean all")
+    _add_keep(command)
+    _add_server(command)
     command = add("extract", _extract, "write out a point's dump, decrypted, decompressed and compared with its hash")
     _add_point(command, "latest or an id")
     command.add_argument("--to", required=True, metavar="FILE", help="a new file, or - for standard output")
@@ -72,8 +100,37 @@ def add_parser(areas: Any, epilog: str) -> None:
     command.add_argument("--database", help="may be left out when the backup has only one, or to mean all")
     command.add_argument("--point", required=True, help="an id as keelson backup versions shows it")
     command.add_argument("--check", action="store_true", help="print what would be brought back")
-    command = add("drill", _drill, "restore into a throw-away database, compare, remove it, report the time")
-    _add_point(command, "latest or an id")
+    command = add("drill", _drill, "restore as a test, compare, remove everything again, report the time")
+    _add_point(command, "latest, an id or a time")
+    command.add_argument("--image", help="in a container of its own from this image, or 'same' for that of the server")
+    command.add_argument("--rto-target", default="4h", help="how long a recovery may take (default: %(default)s)")
+    command.add_argument("--rpo-target", default="24h", help="how old its content may be (default: %(default)s)")
+
+
+def _add_restore(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--into", help="name of the restored database (default: the original's)")
+    command.add_argument(
+        "--table",
+        action="append",
+        default=[],
+        metavar="SCHEMA.TABLE",
+        help="only this table, into a schema restored_<time> beside the live ones; may be repeated",
+    )
+    command.add_argument("--no-roles", action="store_true", help="do not create roles that the server lacks")
+    command.add_argument("--force", action="store_true", help="also when it was restored from this point before")
+    _add_keep(command)
+    _add_server(command)
+
+
+def _add_keep(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--keep-old", type=int, metavar="N", help="remove older databases that restores replaced")
+    command.add_argument("--keep-old-for", metavar="TIME", help="remove those that were replaced longer ago, as 30d")
+
+
+def _add_server(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--confirm", metavar="NAME", help="repeat the name of the database that this replaces")
+    command.add_argument("--check", action="store_true", help="print what would be done")
+    command.add_argument("--server", type=Path, metavar="FILE", help="another server: JSON with connection options")
 
 
 def _add_point(parser: argparse.ArgumentParser, text: str) -> None:
@@ -166,10 +223,60 @@ def _one_database(given: argparse.Namespace, backup: Backup) -> str:
     return databases[0]
 
 
+def _server(given: argparse.Namespace, backup: Backup) -> Backup:
+    """The backup with the server of --server, if there is one."""
+    if given.server is None:
+        return backup
+    try:
+        options = json.loads(given.server.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OpsError(f"--server {given.server}: {error}") from None
+    if not isinstance(options, dict):
+        raise OpsError(f"--server {given.server}: not an object of connection options")
+    return replace(backup, settings=with_server(backup.settings, options, "--server"))
+
+
+def _keep(given: argparse.Namespace) -> Keep:
+    seconds = None if given.keep_old_for is None else parse_duration(given.keep_old_for, "--keep-old-for")
+    return Keep(given.keep_old, seconds)
+
+
 def _restore(given: argparse.Namespace, output: Output) -> None:
-    backup = _open(given, output)
-    data = restored_data(restoring.restore(backup, _one_database(given, backup), given.point, given.into))
-    output.result(data, [_restored_line(data, f"restored into {data['into']}")])
+    backup = _server(given, _open(given, output))
+    request = Request(
+        database=_one_database(given, backup),
+        point=given.point,
+        into=given.into,
+        tables=tuple(given.table),
+        confirm=given.confirm,
+        create_roles=not given.no_roles,
+        keep=_keep(given),
+        force=given.force,
+    )
+    if given.check:
+        planned = restore_plan_data(restoring.plan_restore(backup, request))
+        output.result(planned, [(restore_plan_text(planned) or f"nothing to do: {planned['reason']}").rstrip()])
+        return
+    data = restored_data(restoring.restore(backup, request))
+    output.result(data, _restored_lines(data))
+
+
+def _undo(given: argparse.Namespace, output: Output) -> None:
+    backup = _server(given, _open(given, output))
+    request = Request(_one_database(given, backup), into=given.into, confirm=given.confirm)
+    data = undo_data(undoing.undo(backup, request, given.old, check=given.check))
+    would = "would be " if given.check else ""
+    line = f"{data['into']}: {data['reason']}"
+    output.result(data, [f"{line}; the present one {would}renamed to {data['set_aside']}" if data["changed"] else line])
+
+
+def _clean(given: argparse.Namespace, output: Output) -> None:
+    backup = _server(given, _open(given, output))
+    removed = [] if given.check else list(drilling.clean_drills(backup))
+    for database in _databases(given, backup):
+        removed += undoing.clean(backup, database, _keep(given), given.confirm, check=given.check).remove
+    what = "would remove" if given.check else "removed"
+    output.result({"changed": bool(removed), "removed": removed}, [f"{what}: {', '.join(removed) or 'nothing'}"])
 
 
 def _extract(given: argparse.Namespace, output: Output) -> None:
@@ -213,12 +320,33 @@ def _undelete(given: argparse.Namespace, output: Output) -> None:
 
 def _drill(given: argparse.Namespace, output: Output) -> None:
     backup = _open(given, output)
-    done = [restored_data(restoring.drill(backup, database, given.point)) for database in _databases(given, backup)]
-    output.result({"drills": done}, [_restored_line(data, "restored, compared and removed again") for data in done])
-
-
-def _restored_line(data: dict[str, Any], what: str) -> str:
-    return (
-        f"{data['database']}: {data['id']} {what} in {duration(data['rto_seconds'])}; {data['rows']} rows in "
-        f"{data['tables']} tables equal the backup, which is {duration(data['rpo_seconds'])} old"
+    targets = drilling.Targets(
+        parse_duration(given.rto_target, "--rto-target"), parse_duration(given.rpo_target, "--rpo-target")
     )
+    done = [
+        drill_data(drilling.drill(backup, database, given.point, image=given.image), targets)
+        for database in _databases(given, backup)
+    ]
+    missed = [f"{data['database']}: {text}" for data in done for text in data["missed"]]
+    if missed:
+        raise TargetMissedError("; ".join(missed), drills=done)
+    lines = [line for data in done for line in _restored_lines(data, "restored, compared and removed again")]
+    output.result({"drills": done}, lines)
+
+
+def _restored_lines(data: dict[str, Any], what: str | None = None) -> list[str]:
+    into = f"schema {data['schema']} of {data['into']}" if data["schema"] else data["into"]
+    if not data["changed"]:
+        return [f"{data['database']}: nothing to do, {data['id']} is in {into} already"]
+    lines = [
+        f"{data['database']}: {data['id']} {what or f'restored into {into}'} in {duration(data['rto_seconds'])}; "
+        f"{data['rows']} rows in {data['tables']} tables equal the backup, which is {duration(data['rpo_seconds'])} old"
+    ]
+    if data["set_aside"] and data["outage_seconds"] is not None:
+        lines.append(
+            f"  the database from before is kept as {data['set_aside']}; "
+            f"nobody could connect for {data['outage_seconds'] * 1000:.0f} ms"
+        )
+    lines += [f"  created role {role}" for role in data["created_roles"]]
+    lines += [f"  removed {name}" for name in data["removed"]]
+    return lines + [f"  warning: {text}" for text in data["warnings"]]

@@ -20,10 +20,12 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_BUSY = 3
 EXIT_DAMAGED = 4
+EXIT_TARGET = 5
 EXIT_INTERRUPTED = 130
 
 _EXIT_CODES = f"""exit codes: 0 done; {EXIT_FAILED} failed; {EXIT_USAGE} wrong usage; {EXIT_BUSY} another run is active;
-{EXIT_DAMAGED} a restore point is damaged or a restored database differs; {EXIT_INTERRUPTED} interrupted"""
+{EXIT_DAMAGED} a restore point is damaged or a restored database differs;
+{EXIT_TARGET} a drill worked but missed a target; {EXIT_INTERRUPTED} interrupted"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return output.fail(error, EXIT_BUSY)
     except (*backup.DAMAGE, RecoveryError) as error:
         return output.fail(error, EXIT_DAMAGED)
+    except backup.TargetMissedError as error:
+        return output.fail(error, EXIT_TARGET)
     except OpsError as error:
         return output.fail(error, EXIT_FAILED)
     except KeyboardInterrupt:

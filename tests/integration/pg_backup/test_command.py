@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.keelson.ops.plugins.module_utils._backup import restore as restoring
+from ansible_collections.keelson.ops.plugins.module_utils._backup import drill as drilling
 from ansible_collections.keelson.ops.plugins.module_utils._backup import take as taking
 from ansible_collections.keelson.ops.plugins.module_utils._backup import verify as verifying
 from ansible_collections.keelson.ops.plugins.module_utils._backup.backup import open_backup
@@ -133,7 +133,7 @@ def test_a_database_of_the_same_name_is_another_thing(bucket: Bucket, place: Pla
     assert [item.need_manifest().source for item in verifying.list_points(open_backup(parse_settings(command)))] == [
         "command"
     ] * 2
-    assert restoring.drill(place.open(), "shop").rows == 20002
+    assert drilling.drill(place.open(), "shop").rows == 20002
 
 
 def test_two_backups_of_a_host_never_share_a_folder(place: Place) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import stat
 
 import pytest
+from ansible_collections.keelson.ops.plugins.module_utils._backup import drill as drilling
 from ansible_collections.keelson.ops.plugins.module_utils._backup import restore as restoring
 from ansible_collections.keelson.ops.plugins.module_utils._backup import take as taking
 from ansible_collections.keelson.ops.plugins.module_utils._backup import verify as verifying
 from ansible_collections.keelson.ops.plugins.module_utils._backup.manifest import parse_manifest
+from ansible_collections.keelson.ops.plugins.module_utils._backup.restore_plan import Request
+from ansible_collections.keelson.ops.plugins.module_utils._backup.work_place import name_prefix
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 
 from .conftest import Bucket, Place, Server
@@ -29,7 +32,7 @@ def test_a_backup_is_in_every_destination_and_restores(server: Server, bucket: B
     checked = verifying.verify(backup, verifying.select(backup, ["shop"], "all"), "read")
     assert [(item.level, item.fault) for item in checked] == [("read", None), ("read", None)]
 
-    restored = restoring.restore(backup, "shop", "latest", "shop_again")
+    restored = restoring.restore(backup, Request("shop", into="shop_again"))
     try:
         assert restored.rows == 20002
         query = (
@@ -37,8 +40,9 @@ def test_a_backup_is_in_every_destination_and_restores(server: Server, bucket: B
         )
         assert server.sql("shop_again", query) == server.sql("shop", query) == "20000|200010000|shopkeeper"
         assert server.sql("shop_again", "SELECT count(*) FROM pg_largeobject_metadata") == "1"
+        assert restoring.restore(backup, Request("shop", into="shop_again")).changed is False
         with pytest.raises(OpsError, match="exists already"):
-            restoring.restore(backup, "shop", "latest", "shop_again")
+            restoring.restore(backup, Request("shop", into="noise"))
     finally:
         server.sql("postgres", "DROP DATABASE shop_again")
 
@@ -76,7 +80,7 @@ def test_the_fingerprint_is_of_the_dumps_own_snapshot(server: Server, place: Pla
 
     try:
         taking.take(place.open(Writer()))
-        assert restoring.drill(place.open(), "shop").rows == 20002
+        assert drilling.drill(place.open(), "shop").rows == 20002
     finally:
         server.sql("shop", 'DELETE FROM "We""ird" WHERE a = 3')
 
@@ -93,14 +97,14 @@ def test_max_age_and_retention(place: Place) -> None:
 def test_a_drill_leaves_no_database_and_tells_the_time(server: Server, place: Place) -> None:
     taking.take(place.open())
     before = server.databases()
-    server.sql("postgres", "CREATE DATABASE keelson_drill_test_leftover")
+    server.sql("postgres", f"CREATE DATABASE {name_prefix('drill', 'test')}00c0ffee")
     good = {"assertions": [{"sql": "SELECT count(*) = 20000 FROM orders"}]}
-    done = restoring.drill(place.open(**good), "shop")
+    done = drilling.drill(place.open(**good), "shop")
     assert (done.assertions, server.databases()) == (1, before)
     metrics = (place.folder / "metrics" / "keelson_backup_test.prom").read_text(encoding="utf-8")
     assert f'keelson_restore_test_duration_seconds{{backup="test",database="shop"}} {done.seconds:.17g}' in metrics
     with pytest.raises(restoring.RestoredDiffersError, match="instead of true"):
-        restoring.drill(place.open(assertions=[{"sql": "SELECT count(*) = 1 FROM orders"}]), "shop")
+        drilling.drill(place.open(assertions=[{"sql": "SELECT count(*) = 1 FROM orders"}]), "shop")
     assert server.databases() == before
 
 
@@ -116,7 +120,7 @@ def test_a_backup_during_a_drill_disturbs_neither(server: Server, place: Place) 
                 taking.take(place.open())
 
     taking.take(place.open())
-    assert restoring.drill(place.open(Other()), "shop").rows == 20002
+    assert drilling.drill(place.open(Other()), "shop").rows == 20002
     assert len(place.manifests()) == 2
 
 
@@ -126,7 +130,7 @@ def test_a_restore_that_differs_from_its_fingerprint_is_removed(server: Server, 
     path.write_text(path.read_text(encoding="utf-8").replace('"rows": 20000', '"rows": 20001'), encoding="utf-8")
     before = server.databases()
     with pytest.raises(restoring.RestoredDiffersError, match=r"orders: 20000 rows, expected 20001"):
-        restoring.restore(place.open(), "shop", "latest", "shop_again")
+        restoring.restore(place.open(), Request("shop", into="shop_again"))
     assert server.databases() == before
 
 

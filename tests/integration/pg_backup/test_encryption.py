@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.keelson.ops.plugins.module_utils._backup import restore as restoring
+from ansible_collections.keelson.ops.plugins.module_utils._backup import drill as drilling
 from ansible_collections.keelson.ops.plugins.module_utils._backup import take as taking
 from ansible_collections.keelson.ops.plugins.module_utils._backup import verify as verifying
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
@@ -75,20 +75,20 @@ def test_an_encrypted_backup_needs_its_key(
     (first, second) = verifying.verify(blind, verifying.select(blind, ["shop"], "latest"), "read")
     assert (first.level, first.fault, second.fault) == ("sha256", None, None)
     with pytest.raises(OpsError, match="decryption_identity"):
-        restoring.drill(blind, "shop")
+        drilling.drill(blind, "shop")
 
     before = server.databases()
     deceived = place.open(decryption_identity=str(wrong.secret))
     (first, _) = verifying.verify(deceived, verifying.select(deceived, ["shop"], "latest"), "read")
     assert (first.damaged, first.fault is None) == (False, False)
     with pytest.raises(OpsError):
-        restoring.drill(deceived, "shop")
+        drilling.drill(deceived, "shop")
     assert server.databases() == before
 
     seeing = place.open(decryption_identity=str(key.secret))
     (first, second) = verifying.verify(seeing, verifying.select(seeing, ["shop"], "latest"), "read")
     assert (first.level, first.fault, second.fault) == ("read", None, None)
-    assert restoring.drill(seeing, "shop").rows == 20002
+    assert drilling.drill(seeing, "shop").rows == 20002
     # The user's own keyring is not touched, and no keyring or agent of ours is left.
     assert {path: path.stat().st_mtime for path in Path.home().glob(".gnupg/**/*")} == user_keys
     assert list(Path("/dev/shm").glob("keelson-gpg-*")) == []

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.keelson.ops.plugins.module_utils._backup import drill as drilling
 from ansible_collections.keelson.ops.plugins.module_utils._backup import restore as restoring
 from ansible_collections.keelson.ops.plugins.module_utils._backup import take as taking
 from ansible_collections.keelson.ops.plugins.module_utils._backup import verify as verifying
 from ansible_collections.keelson.ops.plugins.module_utils._backup.archive import ArchiveDamagedError
+from ansible_collections.keelson.ops.plugins.module_utils._backup.restore_plan import Request
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 
 from .conftest import BUCKET, PASSWORD, SECRET_KEY, Bucket, Place, Server, until
@@ -253,14 +255,14 @@ def test_a_flipped_bit_is_found_and_the_point_before_is_used(server: Server, buc
     backup = place.open()
     before = server.databases()
     with pytest.raises(ArchiveDamagedError, match="bytes instead of"):
-        restoring.restore(backup, "shop", "latest", "shop_again")
+        restoring.restore(backup, Request("shop", into="shop_again"))
     assert server.databases() == before
     checked = verifying.verify(backup, verifying.select(backup, ["shop"], "all"), "hash")
     faults = {(item.listed.point.id, item.listed.storage.location): item.fault for item in checked}
     assert [fault for (point, _), fault in faults.items() if point == good.id] == [None, None]
     assert "bytes instead of" in str(faults[bad.id, str(place.directory)])
     assert "SHA-256" in str(faults[bad.id, f"s3://{BUCKET}/{place.prefix}"])
-    assert restoring.drill(backup, "shop").listed.point.id == good.id
+    assert drilling.drill(backup, "shop").listed.point.id == good.id
     taking.take(place.open(retention={"days": 30}))
     assert bad.id not in {p.parent.name for p in place.manifests()}
     assert good.id in {p.parent.name for p in place.manifests()}
