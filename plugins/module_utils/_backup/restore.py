@@ -20,7 +20,7 @@ from .restore_log import Origin, RestoreLog
 from .restore_plan import Live, Request, RestorePlan, decide, require_confirmation
 from .roles import Globals
 from .server import ServerFacts, database_properties, drop_database, server_facts
-from .swap import exchange
+from .swap import exchange, refuse_prepared
 from .tables import needed_bytes, restore_tables
 from .verify import Listed, choose
 from .work_place import Place, throw_away, work_place
@@ -139,6 +139,8 @@ def _prepare(backup: Backup, place: Place, request: Request) -> Prepared:
     live = {name: Live(oid, origins[oid].point if oid in origins else None) for name, oid in facts.databases.items()}
     plan = decide(request, listed.point, live, backup.clock.now())
     found = None
+    if plan.set_aside is not None:
+        refuse_prepared(place.session, [plan.target])
     if plan.changed:
         preflight(backup, place, manifest, needed_bytes(manifest, request.tables) if request.tables else None)
         found = read_globals(backup, listed, facts) if request.create_roles and not request.tables else None

@@ -32,7 +32,7 @@ def exchange(place: Place, clock: Clock, renames: Sequence[tuple[str, str]]) -> 
         open_session(place.programs, place.maintenance) as renaming,
         open_session(place.programs, place.maintenance) as ending,
     ):
-        _refuse_prepared(ending, names)
+        refuse_prepared(ending, names)
         renaming.text(f"SET lock_timeout = '{LOCK_TIMEOUT}'; SET idle_in_transaction_session_timeout = '10s'; BEGIN")
         begun = clock.monotonic()
         try:
@@ -67,7 +67,8 @@ def _end_sessions(session: Session, names: Sequence[str]) -> None:
     )
 
 
-def _refuse_prepared(session: Session, names: Sequence[str]) -> None:
+def refuse_prepared(session: Session, names: Sequence[str]) -> None:
+    """A rename would wait for them in vain. Raises OpsError that names them."""
     found = session.value(
         f"SELECT json_agg(gid) FROM pg_catalog.pg_prepared_xacts WHERE database IN ({_list(names)})"  # noqa: S608
     )

@@ -11,8 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .._core.command import CommandFailed
 from .._core.errors import OpsError
-from .archive import BLOCK, open_unpacking, peek
+from .archive import BLOCK, feed, open_unpacking, peek
 from .client import Programs
 from .fingerprint import SETTINGS, quote_identifier, quote_literal
 from .load import UNOWNED, Work, compare, fill, make_database
@@ -113,8 +114,13 @@ def _definitions(work: Work, scratch: str, chosen: Sequence[TableContent]) -> li
     before = restore_command(work.programs, scratch, major, [*UNOWNED, "--section=pre-data"])
     after = print_command(work.programs, scratch, major, ["--section=post-data"])
     with open_unpacking(work.backup.settings, work.manifest.encryption, work.backup.runner) as unpacking:
-        peek(storage.read(path), [*unpacking, before])
-        text = peek(storage.read(path), [*unpacking, after]).decode(errors="replace")
+        try:
+            peek(storage.read(path), [*unpacking, before])
+            text = peek(storage.read(path), [*unpacking, after]).decode(errors="replace")
+        except CommandFailed:
+            # Damage, where there is some, explains more than what a program made of it.
+            feed(storage.read(path), work.manifest.dump, [], lambda _done: None, f"{storage.location}/{path}")
+            raise
     names = {f"{_sql_name(table.schema)}.{_sql_name(table.table)}" for table in chosen}
     names |= {quoted(table) for table in chosen}
     statements = split_statements(text)
