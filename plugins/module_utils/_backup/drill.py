@@ -35,12 +35,10 @@ class Targets:
     rto: float = 4 * 3600
     rpo: float = 24 * 3600
 
-    def missed(self, restored: Restored) -> list[str]:
-        """What is wrong with a drill, for people."""
-        found = [("recovery took", restored.seconds, self.rto), ("the backup's age is", restored.age_seconds, self.rpo)]
-        return [
-            f"{what} {seconds:.0f} s, the target is {limit:.0f} s" for what, seconds, limit in found if seconds > limit
-        ]
+    def missed(self, seconds: float, age: float) -> list[str]:
+        """What is wrong with a drill that took ``seconds`` and restored what was ``age`` seconds old, for people."""
+        found = [("the recovery took", seconds, self.rto), ("the backup's age was", age, self.rpo)]
+        return [f"{what} {taken:.0f} s, the target is {limit:.0f} s" for what, taken, limit in found if taken > limit]
 
 
 def drill(backup: Backup, database: str, which: str = "latest", *, image: str | None = None) -> Restored:

@@ -165,6 +165,6 @@ def restored_data(restored: Restored) -> dict[str, Any]:
 
 def drill_data(restored: Restored, targets: Targets) -> dict[str, Any]:
     """A drill, held against what a recovery may take and lose."""
-    missed = targets.missed(restored)
+    missed = targets.missed(restored.seconds, restored.age_seconds)
     limits = {"rto_target_seconds": targets.rto, "rpo_target_seconds": targets.rpo}
     return {**restored_data(restored), **limits, "within_targets": not missed, "missed": missed}
