@@ -125,6 +125,21 @@ def test_a_candidate_that_is_given_up_is_locked_out(server: Container, role: str
     assert (login.works(first), login.works(second)) == (True, False)
 
 
+def test_an_administrator_needs_no_superuser(server: Container, role: str) -> None:
+    sql(server, "CREATE ROLE rotator LOGIN CREATEROLE PASSWORD 'of-the-rotator' IN ROLE pg_signal_backend")
+    sql(server, f"GRANT {role} TO rotator WITH ADMIN OPTION")
+    login = alternating(server, role, login_user="rotator", login_password="of-the-rotator")
+    first = rotated(login, None)
+    second = rotated(login, first)
+    with closing(connect(server, first.attributes["username"], first.value)) as session:
+        login.revoke(first, second)
+        with pytest.raises(psycopg2.OperationalError), session.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    assert (login.works(first), login.works(second)) == (False, True)
+    third = rotated(login, second)
+    assert login.works(third)
+
+
 @contextmanager
 def logging_in(server: Container, credentials: list[Credential]) -> Iterator[dict[str, Any]]:
     """Logs in at a steady pace with whatever is last in ``credentials``; counts, and times the failures."""

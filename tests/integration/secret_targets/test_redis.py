@@ -73,6 +73,19 @@ def test_both_passwords_work_until_the_old_one_is_revoked(server: Container) -> 
     assert (shop.works(FIRST), shop.works(new)) == (True, False)
 
 
+def test_an_administrator_needs_no_more_than_this(server: Container) -> None:
+    redis_cli(server, "ACL", "SETUSER", "rotator", "on", ">of-the-rotator", "+@connection", "+acl", "+config|get")
+    redis_cli(server, "ACL", "SETUSER", "limited", "on", "~*", "+@all", "-@admin", "-@dangerous")
+    shop = user_of(server, username="limited", login_user="rotator", login_password="of-the-rotator")
+    first = shop.propose(None)
+    shop.set(first, None)
+    second = shop.propose(first)
+    shop.set(second, first)
+    assert shop.works(first) and shop.works(second)
+    shop.revoke(first, second)
+    assert (shop.works(first), shop.works(second)) == (False, True)
+
+
 def test_a_rotation_survives_a_restart(start: Start) -> None:
     server = started(start)
     shop = user_of(server)
