@@ -102,7 +102,8 @@ def stream(name: str, producers: Sequence[Command], sinks: Sequence[Sink], flow:
             chain = ProcessChain(producers, first_byte_within=within)
             guard.moved()
             stored = _send(name, chain, sinks, flow, guard)
-            flow.join()
+            with guard.resting():
+                flow.join()
             for sink in sinks:
                 sink.finish()
                 guard.moved()

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 
@@ -18,6 +19,7 @@ class StallGuard:
         self._interrupt = interrupt
         self._signal = threading.Event()
         self._over = False
+        self._resting = False
         self._thread = threading.Thread(target=self._watch, name="keelson-stall", daemon=True)
         self.stalled = False
 
@@ -36,10 +38,21 @@ class StallGuard:
         """Bytes went on."""
         self._signal.set()
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Time in which nothing is expected to move."""
+        self._resting = True
+        try:
+            yield
+        finally:
+            self._resting = False
+            self.moved()
+
     def _watch(self) -> None:
-        while self._signal.wait(self._seconds):
+        while (moved := self._signal.wait(self._seconds)) or self._resting:
             if self._over:
                 return
-            self._signal.clear()
+            if moved:
+                self._signal.clear()
         self.stalled = True
         self._interrupt()
