@@ -45,7 +45,8 @@ SELECT lo_from_bytea(0, 'large');
 # Nothing makes this smaller, so that a dump is long enough for things to go wrong half-way.
 NOISE = """
 CREATE EXTENSION pgcrypto;
-CREATE TABLE noise AS SELECT g AS id, gen_random_bytes(1000) AS t FROM generate_series(1, 40000) AS g
+CREATE TABLE noise AS SELECT g AS id, gen_random_bytes(1000) AS t FROM generate_series(1, 40000) AS g;
+ALTER TABLE noise ADD PRIMARY KEY (id);
 """
 
 

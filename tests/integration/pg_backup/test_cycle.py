@@ -67,6 +67,14 @@ def test_the_manifest_describes_the_backup(server: Server, place: Place) -> None
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize("program", ["zstd", "pg_dump"])
+def test_whichever_program_compresses_a_large_table_is_the_same_after_a_restore(place: Place, program: str) -> None:
+    (taken,) = taking.take(place.open(databases=["noise"], compression_program=program))
+    assert taken.manifest is not None
+    assert [(table.rows, table.method) for table in taken.manifest.fingerprint.tables] == [(40000, "sample")]
+    assert restoring.drill(place.open(databases=["noise"]), "noise").rows == 40000
+
+
 def test_the_fingerprint_is_of_the_dumps_own_snapshot(server: Server, place: Place) -> None:
     class Writer:
         """Adds a row while the dump runs."""
