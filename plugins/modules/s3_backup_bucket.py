@@ -15,7 +15,7 @@ author:
 description:
   - Makes the bucket private, versioned and encrypted by default, with a life-cycle that moves backups to cheaper
     storage classes and ends them, and with object lock on request.
-  - Each setting is read first and only changed when it is less than what is asked for. A bucket that has more keeps it.
+  - Each setting is read first and changed only when it is not what is asked for. What is not asked for stays.
   - Whatever would make an existing bucket less safe (a weaker encryption, a shorter lock, objects that would be deleted
     sooner) fails before anything is changed, unless O(allow_weaker) is set.
   - Rules of the life-cycle that others made stay. Objects of at most 1 MiB, as manifests are, keep their storage class,
