@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.tools.dashboards import names, queries
+
 ROOT = Path(__file__).parents[3]
 CASES = sorted((ROOT / "tests" / "rules").glob("*.yml"))
 SETTINGS = yaml.safe_load((ROOT / "roles/prometheus/vars/main.yml").read_text())["__prometheus_alerts"]
@@ -157,6 +159,14 @@ def expressions(expr: str, settings: dict[str, object]) -> Iterator[tuple[str, s
     for match in re.finditer(r">= (\d+)", expr):
         for other in (int(match[1]) - 1, int(match[1]) + 1):
             yield f"{expr} with {other}", expr[: match.start(1)] + str(other) + expr[match.end(1) :]
+
+
+def test_prometheus_understands_what_every_panel_asks(tools: Path, tmp_path: Path) -> None:
+    asked = [{"record": f"panel:{number}", "expr": query.expr} for number, query in enumerate(queries(names()))]
+    path = tmp_path / "panels.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": asked}]}))
+    done = promtool(tools, "check", "rules", path)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
