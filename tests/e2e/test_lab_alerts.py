@@ -101,7 +101,8 @@ def test_every_metric_of_a_rule_or_panel_exists() -> None:
         there = set(op.prometheus("label/__name__/values"))
         return {name for name in needed - there if not name.startswith(tuple(CONDITIONAL))}
 
-    op.eventually(missing, lambda found: not found, within=150)
+    with op.traffic("/api/products"):
+        op.eventually(missing, lambda found: not found, within=150)
 
 
 def test_every_panel_has_something_to_show() -> None:
