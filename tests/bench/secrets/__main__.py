@@ -102,7 +102,7 @@ def main() -> int:
     if other:
         ways.append(("loop of 50 secretsmanager_secret", COMMUNITY, other))
     with server() as address, counting(address) as proxy, tempfile.TemporaryDirectory() as folder:
-        fill(f"http://127.0.0.1:{proxy.port}")
+        fill(f"http://{address}:5000")
         figures = {
             name: [measure(Path(folder), text, program, proxy) for _ in range(given.rounds)]
             for name, text, program in ways
