@@ -40,6 +40,7 @@ def add_parser(areas: Any, epilog: str) -> None:
         parser.set_defaults(run=run)
         return parser
 
+    add("init", _init, "create the stanza and take a first full backup, where they are missing")
     add("status", _status, "show backups and the state of the archive, and publish metrics")
     add("check", _check, "have a segment of WAL archived and look for it in the repository")
     command = add("backup", _backup, "take a backup; retention is applied after it")
@@ -86,6 +87,15 @@ def _show(recovery: Recovery, output: Output) -> None:
     output.result(data, lines)
     if data["problem"]:
         raise OpsError(f"pgBackRest says about the repository: {data['problem']}")
+
+
+def _init(given: argparse.Namespace, output: Output) -> None:
+    recovery = _open(given, output)
+    plan = recovering.plan_stanza(recovery)
+    if plan.changes:
+        recovering.ensure_stanza(recovery, plan)
+    data = {"created": plan.create, "first_backup": plan.first_backup}
+    output.result(data, [f"{recovery.settings.name}: ready" if plan.changes else "nothing to do"])
 
 
 def _status(given: argparse.Namespace, output: Output) -> None:

@@ -72,7 +72,9 @@ class HostCluster:
 
     def start_beside(self, place: Place, *, archive: bool) -> None:
         self.stop_beside(place)
-        self._work.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        self._work.parent.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask of a service is: the server's user passes through here.
+        self._work.parent.chmod(0o755)
         self._work.mkdir(mode=0o700)
         hba = self._work / "hba.conf"
         hba.write_text(HBA, encoding="utf-8")

@@ -20,7 +20,7 @@ from .container_cluster import ContainerCluster
 from .host_cluster import HostCluster, check_installed
 from .repository import Repository, parse_info
 from .settings import Settings
-from .state import Archive, State, repository_samples
+from .state import Archive, State, drill_samples, repository_samples
 
 CHECK_SECONDS = 300.0
 
@@ -104,6 +104,11 @@ def status(recovery: Recovery) -> tuple[Repository, Archive | None]:
         # Told to the monitoring too: a repository that can't be read is as good as none.
         repository = Repository(False, error.message, None, (), None, None)
     recovery.state.publish(repository_samples(recovery.settings.name, repository, archive), "repository")
+    known = recovery.state.read()
+    if repository.backups and "first_backup_at" not in known:
+        # Since then a drill has been possible, whatever the retention has removed.
+        recovery.state.update(first_backup_at=repository.backups[0].ended.timestamp())
+        recovery.state.publish(drill_samples(recovery.settings.name, recovery.state.read()), "drill")
     return repository, archive
 
 

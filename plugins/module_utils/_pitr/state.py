@@ -109,18 +109,23 @@ def repository_samples(name: str, repository: Repository, archive: Archive | Non
 
 
 def drill_samples(name: str, state: Mapping[str, Any]) -> list[Sample]:
-    """Gauges of the last drills. Pure."""
+    """Gauges of the last drills, and of when there was first something to drill with. Pure."""
     return [
-        Sample(f"keelson_pitr_drill_{metric}", float(state[key]), text, {"cluster": name})
-        for key, metric, text in (
-            ("drill_ok", "last_attempt_status", "1 when the last drill succeeded, 0 when it failed."),
-            ("drill_at", "last_success_timestamp_seconds", "When a drill last succeeded."),
-            ("drill_seconds", "duration_seconds", "How long the last successful drill took to have the data back."),
-        )
+        Sample(metric, float(state[key]), text, {"cluster": name})
+        for metric, (key, text) in _DRILL.items()
         if key in state
     ]
 
 
+_DRILL = {
+    "keelson_pitr_first_backup_timestamp_seconds": ("first_backup_at", "When the first backup ended."),
+    "keelson_pitr_drill_last_attempt_status": ("drill_ok", "1 when the last drill succeeded, 0 when it failed."),
+    "keelson_pitr_drill_last_success_timestamp_seconds": ("drill_at", "When a drill last succeeded."),
+    "keelson_pitr_drill_duration_seconds": (
+        "drill_seconds",
+        "How long the last successful drill took to have the data back.",
+    ),
+}
 _HELP = {
     "ok": "1 when pgBackRest finds no fault in the repositories, else 0.",
     "backups": "Backups that are kept, by type.",

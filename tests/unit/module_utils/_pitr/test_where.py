@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.keelson.ops.plugins.module_utils._core.command import Command, CommandResult
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
-from ansible_collections.keelson.ops.plugins.module_utils._pitr.cluster import server_options
-from ansible_collections.keelson.ops.plugins.module_utils._pitr.container_cluster import parse_container
+from ansible_collections.keelson.ops.plugins.module_utils._pitr.cluster import Place, server_options
+from ansible_collections.keelson.ops.plugins.module_utils._pitr.container_cluster import (
+    ContainerCluster,
+    parse_container,
+)
 from ansible_collections.keelson.ops.plugins.module_utils._pitr.exchange import exchange
 from ansible_collections.keelson.ops.plugins.module_utils._pitr.recovery import check_archiving
 from ansible_collections.keelson.ops.plugins.module_utils._pitr.repository import Repository
@@ -44,6 +49,36 @@ def test_a_container_tells_what_another_one_needs() -> None:
     assert (found.data, found.mount["Name"]) == ("/var/lib/postgresql/data/pgdata", "data_postgres")
     assert [mount["Destination"] for mount in found.others] == ["/etc/pgbackrest"]
     assert (found.arguments, found.network) == (("--archive_mode=on",), "data_default")
+
+
+@dataclass
+class Engine:
+    """Docker's answers to what is asked before a command is made."""
+
+    answer: str
+
+    def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
+        return CommandResult(command, 0, self.answer, "", 0)
+
+
+def test_a_restore_sees_all_that_the_server_sees_but_its_data(tmp_path: Path) -> None:
+    data = {"Type": "volume", "Name": "v", "Source": str(tmp_path), "Destination": "/var/lib/postgresql/data"}
+    mounts = [{**data, "RW": True}, *json.loads(inspected())[0]["Mounts"][1:]]
+    (tmp_path / "pgdata").mkdir()
+    cluster = ContainerCluster(Settings("data", container="x"), Engine(inspected(Mounts=mounts)))
+    argv = cluster.pgbackrest("restore", place=Place(tmp_path / "new", "v_keelson-1")).argv
+    mounted = [word for word in argv if word.startswith("--mount=")]
+    assert mounted == [
+        "--mount=type=volume,src=v_keelson-1,dst=/var/lib/postgresql/data,volume-nocopy=true",
+        "--mount=type=bind,src=/etc/keelson/pitr/data,dst=/etc/pgbackrest,readonly",
+    ]
+    assert argv[:3] == ("docker", "run", "--rm")
+    assert argv[-3:] == ("sha256:1", "--stanza=data", "restore")
+    assert "--network=data_default" in argv
+    owner = tmp_path.stat()
+    assert f"--user={owner.st_uid}:{owner.st_gid}" in argv
+    # What isn't about another directory happens in the server's own container.
+    assert cluster.pgbackrest("check").argv[:2] == ("docker", "exec")
 
 
 def test_data_in_no_volume_cannot_be_exchanged() -> None:
