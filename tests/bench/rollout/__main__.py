@@ -53,7 +53,6 @@ CADDY = """
 set -e
 export DEBIAN_FRONTEND=noninteractive
 command -v caddy >/dev/null || apt-get install -qq -y --no-install-recommends caddy >/dev/null
-systemctl reload-or-restart caddy
 """
 
 
@@ -86,9 +85,9 @@ def main() -> int:
     methods = {name: method for name, method in METHODS.items() if options.only in name}
     with bare_host("bench-rollout") as host:
         ports = " ".join(f"{host.address}:{port}" for port in range(BASE, BASE + 4))
-        host.sh("mkdir -p /etc/caddy")
-        host.write("/etc/caddy/Caddyfile", CADDYFILE % (PORT, ports))
         host.sh(CADDY)
+        host.write("/etc/caddy/Caddyfile", CADDYFILE % (PORT, ports))
+        host.sh("caddy validate --adapter caddyfile --config /etc/caddy/Caddyfile 2>&1 && systemctl restart caddy")
         good = [measured(host, name, method, "v2", options.slow_stop) for name, method in methods.items()]
         bad = [measured(host, name, method, "bad", options.slow_stop) for name, method in methods.items()]
         seconds, writes = idle(host)
