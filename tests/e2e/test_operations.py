@@ -20,8 +20,9 @@ def version() -> str:
     return str(json.loads(op.get("/version")[1])["version"])
 
 
-def restore_points() -> int:
-    return len(json.loads(op.ssh("db1", "sudo keelson backup list shop --json"))["points"])
+def restore_points() -> set[str]:
+    """The kept restore points by id; retention may drop one of the same day for a new one."""
+    return {point["id"] for point in json.loads(op.ssh("db1", "sudo keelson backup list shop --json"))["points"]}
 
 
 def tags(repository: str) -> list[str]:
@@ -74,7 +75,7 @@ def test_a_version_is_tested_backed_up_built_pushed_and_deployed_without_a_faile
     assert version() == "1.2.0"
     assert during.total > 20
     assert during.failures == []
-    assert restore_points() == points + 1
+    assert restore_points() - points, "a new restore point"
     assert [tag for tag in tags("demo-backend") if tag.startswith("1.2.0-")], "the tag with date and commit"
     print(f"deploy: {during.total} requests, 0 failed, {run.seconds:.0f} s")
 
@@ -87,7 +88,7 @@ def test_a_bump_goes_on_from_the_highest_release() -> None:
 
 def test_a_service_is_scaled_and_back() -> None:
     for replicas in ("3", "2"):
-        run = operate("scale", service="backend", replicas=replicas, hosts="app1")
+        run = operate("scale", service="backend", replicas=replicas, target="app1")
         assert run.rc == 0, run.tail
         assert len(backends("app1")) == int(replicas)
     run = operate("scale", service="backend", replicas="9")

@@ -19,6 +19,8 @@ NAMES = {
 KEYS = ("level", "severity", "levelname", "lvl", "log.level")
 WORD = re.compile(r"\b(debug|info|warn|warning|error|crit|critical|fatal|panic)\b", re.IGNORECASE)
 LINE = re.compile(r"^(?P<container>\S+)\s+\| ?(?P<rest>(?P<time>\S+Z)? ?(?P<text>.*))$")
+TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""What docker compose (seen with 2.26) writes for terminals even where there is none, and applications for colours."""
 LOOKED_AT = 100
 UNSAID = NAMES["info"]
 
@@ -34,7 +36,8 @@ def select(host: str, lines: Iterable[str], level: str) -> list[str]:
     least = NAMES[level.lower()] if level else 0
     last: dict[str, int] = {}
     chosen = []
-    for line in lines:
+    for raw in lines:
+        line = TERMINAL.sub("", raw)
         found = LINE.match(line)
         container, text = (found["container"], found["text"]) if found else ("", line)
         said = level_of(text)

@@ -65,6 +65,7 @@ class Figures:
     seconds: float
     traffic: Traffic
     serving: str
+    told: str
 
     def row(self, best: float) -> str:
         seen = self.traffic
@@ -111,12 +112,12 @@ def measured(host: Host, name: str, method: Method, version: str, slow_stop: boo
             time.sleep(2)  # a part of the load, not a wait for something
             compose(project, version, slow_stop)
             began = time.monotonic()
-            rc = method(project)
+            rc, told = method(project)
             seconds = time.monotonic() - began
             time.sleep(CALM)
             serving = traffic.serving()
         print(f"{name}, {version}: exit {rc}, {len(traffic.failures)} of {traffic.total} failed", flush=True)
-        return Figures(name, rc, seconds, traffic, serving)
+        return Figures(name, rc, seconds, traffic, serving, told)
 
 
 def idle(host: Host) -> tuple[float, str]:
@@ -169,7 +170,10 @@ def table(title: str, figures: list[Figures]) -> str:
     """The figures as Markdown. Ratios of the seconds are to the fastest."""
     best = min(f.seconds for f in figures)
     head = "| way | failed/total | longest gap s | p99 ms | deploy s | exit | served afterwards |"
-    return "\n".join([f"\n{title}\n", head, "|---|---|---|---|---|---|---|", *(f.row(best) for f in figures)])
+    steps = [f"Steps of {f.method}, in seconds: {f.told}" for f in figures if f.told]
+    return "\n".join(
+        [f"\n{title}\n", head, "|---|---|---|---|---|---|---|", *(f.row(best) for f in figures), "", *steps]
+    )
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class Traffic:
     port: int
     answers: list[tuple[float, float, str]] = field(default_factory=list)
     failures: list[tuple[float, str]] = field(default_factory=list)
+    ended: float = 0.0
 
     def __enter__(self) -> Traffic:
         self._stop, self._lock = threading.Event(), threading.Lock()
@@ -38,6 +39,7 @@ class Traffic:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ended = time.monotonic()
         self._stop.set()
         for worker in self._workers:
             worker.join()
@@ -48,8 +50,8 @@ class Traffic:
 
     @property
     def longest_gap(self) -> float:
-        """Seconds between two good answers, at most."""
-        moments = sorted(moment for moment, _seconds, _version in self.answers)
+        """Seconds without a good answer, at most; an outage that lasts counts up to the end."""
+        moments = sorted([moment for moment, _seconds, _version in self.answers] + [self.ended])
         return max((later - earlier for earlier, later in itertools.pairwise(moments)), default=float("inf"))
 
     @property

@@ -56,3 +56,8 @@ def test_levels(text: str, rank: int | None) -> None:
 def test_an_unknown_level_is_refused_by_the_name_of_its_option() -> None:
     with pytest.raises(OpsError, match="-e level=loud: one of debug, info"):
         select("app1", LINES, "loud")
+
+
+def test_what_is_meant_for_a_terminal_is_left_out() -> None:
+    line = "\x1b[2Kbackend-1  | 2026-11-22T08:00:00Z \x1b[31mERROR\x1b[0m lost"
+    assert select("app1", [line], "error") == ["app1 backend-1 | 2026-11-22T08:00:00Z ERROR lost"]
