@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument("--ansible-playbook", type=Path, help="of an environment with community.aws and boto3")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    other = given.ansible_playbook
+    other = given.ansible_playbook and given.ansible_playbook.absolute()
     own = Path(sys.executable).with_name("ansible-playbook")
     entries = json.dumps([{"name": f"s{n}", "store": {"secret": f"s{n}"}} for n in range(SECRETS)])
     ways = [
