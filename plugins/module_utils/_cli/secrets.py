@@ -80,7 +80,10 @@ def _run(given: argparse.Namespace, output: Output, change: Mapping[str, Any], *
         # One application's trouble must not keep the others' secrets from being rotated.
         try:
             if settings.rotates or check:
-                done += _rotated(settings, {**settings.only(given.secret), **change}, check=check)
+                options = {**settings.only(given.secret), **change}
+                if options["state"] == "rolled_back" and not given.secret:
+                    options["secrets"] = _that_can_go_back(options)
+                done += _rotated(settings, options, check=check)
             if not check and change.get("until") is None:
                 # What was revoked must leave the application too; and this may be a host that rotates nothing itself.
                 files += map(str, settings.supply(settings.application(_warn), SystemClock()))
@@ -92,6 +95,19 @@ def _run(given: argparse.Namespace, output: Output, change: Mapping[str, Any], *
     changed = bool(files) or any(fact["changed"] for fact in done)
     lines = table(HEAD, [_row(fact) for fact in done]) if done else ["nothing is rotated here"]
     output.result({"changed": changed, "secrets": done, "files": files}, lines)
+
+
+def _that_can_go_back(options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The secrets that have an earlier version which works, or are under way. Raises OpsError when there is none."""
+    try:
+        facts: Any = run_rotation(options, check=True, tell=_warn)["secrets"]
+    except OpsError as error:
+        facts = error.facts.get("secrets")
+        refused = [fact for fact in facts or () if fact["action"] == "refuse"]
+        if not facts or len(refused) == len(facts) or any(fact["error"] for fact in facts if fact not in refused):
+            raise
+    names = {fact["name"] for fact in facts if fact["action"] != "refuse"}
+    return [entry for entry in options["secrets"] if entry["name"] in names]
 
 
 def _rotated(settings: Settings, options: dict[str, Any], *, check: bool) -> list[dict[str, Any]]:

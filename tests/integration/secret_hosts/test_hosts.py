@@ -179,6 +179,16 @@ def test_all_go_back_together(hosts: tuple[Host, Host]) -> None:
         assert {name: host.read(name) for name in before} == before
 
 
+def test_only_what_was_rotated_goes_back(hosts: tuple[Host, Host]) -> None:
+    first, _second = hosts
+    jwt, token = first.read("jwt"), first.read("shop.env")
+    assert "no earlier version" in first.secrets("rollback", "shop", rc=1)["msg"]
+    first.secrets("rotate", "shop", "--secret", "token", "--force")
+    done = first.secrets("rollback", "shop")
+    assert [secret["name"] for secret in done["secrets"]] == ["token"]
+    assert (first.read("jwt"), first.read("shop.env")) == (jwt, token)
+
+
 def test_an_application_that_is_not_well_keeps_its_files(tmp_path: Path, endpoint: str) -> None:
     (tmp_path / "broken").touch()
     checks = [{"name": "the shop", "command": {"argv": ["test", "!", "-e", str(tmp_path / "broken")]}}]
