@@ -167,20 +167,31 @@ EXAMPLES = r"""
     drain_delay: 4
   register: rollout
 
-- name: Deploy behind the nginx of this host, whose site says "proxy_pass http://shop_web;"
+# The site of nginx says "proxy_pass http://shop_web;" with "proxy_connect_timeout 1s;".
+- name: Deploy behind the nginx of this host
   keelson.ops.compose_rollout:
     project: shop
     proxy:
       - {type: nginx, service: web, port: 8000}
 
-- name: Deploy behind Caddy, whose site says "reverse_proxy 127.0.0.1:8001-8004", the ports that web publishes
+# The site of Caddy names every port that web publishes:
+#   reverse_proxy 127.0.0.1:8001 127.0.0.1:8002 127.0.0.1:8003 127.0.0.1:8004 {
+#     health_uri /health
+#     lb_try_duration 5s
+#   }
+- name: Deploy behind the Caddy of this host
   keelson.ops.compose_rollout:
     project: shop
     watch: 30
     proxy:
       - {type: caddy, service: web, port: 8000}
 
-- name: Deploy a service without published ports; the site of Caddy says "reverse_proxy { import /etc/caddy/shop.web }"
+# The site of Caddy takes its upstreams from a file of this module:
+#   reverse_proxy {
+#     import /etc/caddy/shop.web*
+#     lb_try_duration 5s
+#   }
+- name: Deploy a service that publishes no ports
   keelson.ops.compose_rollout:
     project: shop
     proxy:
