@@ -72,7 +72,7 @@ def test_whichever_program_compresses_a_large_table_is_the_same_after_a_restore(
     (taken,) = taking.take(place.open(databases=["noise"], compression_program=program))
     assert taken.manifest is not None
     assert [(table.rows, table.method) for table in taken.manifest.fingerprint.tables] == [(40000, "sample")]
-    assert restoring.drill(place.open(databases=["noise"]), "noise").rows == 40000
+    assert drilling.drill(place.open(databases=["noise"]), "noise").rows == 40000
 
 
 def test_the_fingerprint_is_of_the_dumps_own_snapshot(server: Server, place: Place) -> None:
