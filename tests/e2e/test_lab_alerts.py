@@ -153,14 +153,16 @@ def test_faults_are_told_once_with_what_to_do_and_their_end_too() -> None:
 
 def _faults() -> list[Fault]:
     first, second = op.ssh("app1", "sudo docker ps -q --filter label=com.docker.compose.service=backend").split()[:2]
-    small = "/mnt/small"
+    small = "/srv/small"  # the exporter leaves out /mnt and /media
     return [
         Fault(
             "DiskFull",
             lambda: op.ssh(
                 "app1",
                 f"sudo mkdir -p {small} && sudo mount -t tmpfs -o size=8m tmpfs {small}"
-                f" && sudo dd if=/dev/zero of={small}/fill bs=1k count=7900",
+                f" && sudo dd if=/dev/zero of={small}/fill bs=1k count=7900"
+                # A container's mounts do not reach units that run already; those of a real host do.
+                " && sudo systemctl restart prometheus-node-exporter",
             ),
             lambda: op.ssh("app1", f"sudo rm {small}/fill"),
         ),
@@ -177,7 +179,10 @@ def _faults() -> list[Fault]:
         Fault("CertificateExpiring", lambda: _certificate(days=1), lambda: _certificate(days=300)),
         Fault(
             "DatabaseConnectionsHigh",
-            lambda: op.ssh("app1", f"sudo docker exec -d {first} python3 -c '{HOLD}'"),
+            lambda: op.ssh(
+                "app1",
+                f"sudo docker exec {first} rm -f /tmp/release && sudo docker exec -d {first} python3 -c '{HOLD}'",
+            ),
             lambda: op.ssh("app1", f"sudo docker exec {first} touch /tmp/release"),
         ),
         Fault(
