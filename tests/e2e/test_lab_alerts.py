@@ -252,7 +252,7 @@ def _caught(channel: str) -> Iterator[tuple[str, str]]:
             if channel == "slack":
                 title = body["attachments"][0]["title"]
             elif channel == "pagerduty":
-                title = {"trigger": "firing ", "resolve": "resolved "}[body["event_action"]] + json.dumps(body)
+                title = f"{body['event_action']}: {body['payload']['summary']}"
             else:
                 title = f"{body['status']} {body['commonLabels'].get('alertname')}"
             yield title, json.dumps(body)
