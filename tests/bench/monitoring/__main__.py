@@ -7,7 +7,7 @@
 
 That role was measured once, elsewhere, with 43 tasks for a run that changed nothing; it can't be had here. Its place
 is taken by 43 times ansible.builtin.ping, the cheapest task there is, so the ratio is a lower bound of the real one.
-Both in one run, in turns, on one fresh host. The last recorded figures are in tests/bench/monitoring/results.md.
+Both in one run, in turns, on one fresh host.
 """
 
 from __future__ import annotations
