@@ -8,13 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from .._core.clock import Clock
-from .._core.command import Runner
 from .._core.errors import OpsError
 from .._health.parse import parse_checks, parse_policy
-from .._health.probes import SystemProbes
-from .._health.report import WaitReport
-from .._health.waiter import probe_once, wait_for
 from .runtime import Container
 
 Checks = Sequence[Mapping[str, Any]]
@@ -23,38 +18,19 @@ CREDENTIALS = frozenset(("headers", "username", "password", "body"))
 
 
 class Checker(Protocol):
-    """Looks at containers from outside."""
+    """Waits for containers, and looks at them from outside."""
 
-    def wait(self, container: Container, checks: Checks, timeout: float) -> str | None:
-        """None when all checks are healthy within ``timeout`` seconds, else what is wrong. Raises OpsError."""
+    def wait(self, containers: Sequence[Container], checks: Checks, *, timeout: float, stable_for: float) -> None:
+        """Return when every container and all checks of each are healthy.
+
+        Raises NotReadyError at the first container that failed, or after ``timeout`` seconds.
+        """
+
+    def wait_completed(self, container: Container, *, timeout: float) -> None:
+        """Return when a container has exited with code 0. Raises NotReadyError otherwise."""
 
     def look(self, container: Container, checks: Checks) -> str | None:
         """None when all checks are healthy now, else what is wrong. Raises OpsError."""
-
-
-class HealthChecker:
-    """Checker by the health engine."""
-
-    def __init__(self, clock: Clock, runner: Runner) -> None:
-        self._clock = clock
-        self._runner = runner
-
-    def wait(self, container: Container, checks: Checks, timeout: float) -> str | None:
-        """Wait for the checks of one container."""
-        return self._follow(container, checks, {"timeout": max(timeout, 0.1)}, once=False)
-
-    def look(self, container: Container, checks: Checks) -> str | None:
-        """Try the checks of one container once."""
-        return self._follow(container, checks, {}, once=True)
-
-    def _follow(self, container: Container, checks: Checks, times: Mapping[str, float], *, once: bool) -> str | None:
-        given = addressed(checks, container)
-        policy = parse_policy(times, len(given))
-        parsed = parse_checks(given, policy, "service_settings.checks")
-        with SystemProbes(self._clock, self._runner) as probes:
-            follow = probe_once if once else wait_for
-            report: WaitReport = follow(parsed, policy, self._clock, probes)
-        return None if report.ok else report.message
 
 
 def validate(checks: Checks) -> None:

@@ -18,7 +18,7 @@ from .._core.errors import OpsError
 from .._core.jsonlines import JsonLines
 from .._core.lock import file_lock
 from .caddy_admin import HttpAdmin
-from .checks import HealthChecker, validate
+from .checks import validate
 from .compose import Compose, profiles_of
 from .engine import DockerEngine
 from .gate import NetworkGate
@@ -33,6 +33,7 @@ from .rollout import Rollout
 from .steps import Tools
 from .target import Targets
 from .trail import Trail
+from .waiting import HealthChecker
 
 POLL_SECONDS = 0.5
 
@@ -65,7 +66,7 @@ def run_rollout(options: Options, *, check: bool, tell: Callable[[str], None]) -
     tools = Tools(
         engine=engine,
         gate=NetworkGate(runner),
-        checker=HealthChecker(clock, runner),
+        checker=HealthChecker(engine, clock, runner),
         hooks=CommandHooks(runner, options),
         clock=clock,
         trail=trail,

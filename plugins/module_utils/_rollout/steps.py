@@ -16,7 +16,7 @@ from .hooks import POST_SWITCH, PRE_SWITCH, Hooks
 from .plan import ServicePlan
 from .project import Project, dependencies
 from .proxy import Proxy
-from .readiness import NotReadyError, wait_completed, wait_ready
+from .readiness import NotReadyError
 from .routes import Routes
 from .runtime import ComposeCli, Container, Engine, Gate
 from .strategy import ONCE
@@ -115,7 +115,7 @@ class ServiceRollout:
                 self._remove(self._plan.stop, "discard")
                 self._up(1, recreate=False)
                 for container in self._own():
-                    wait_completed(self._engine, self._tools.clock, container, timeout=self._care.ready)
+                    self._tools.checker.wait_completed(container, timeout=self._care.ready)
         except OpsError as failure:
             raise self._failed(failure, touched=False) from None
 
@@ -249,13 +249,8 @@ class ServiceRollout:
             self._wait(containers)
 
     def _wait(self, containers: Sequence[Container]) -> None:
-        clock = self._tools.clock
-        deadline = clock.monotonic() + self._care.ready
-        wait_ready(self._engine, clock, containers, timeout=self._care.ready, stable_for=self._care.stable)
-        for container in containers if self._care.checks else ():
-            wrong = self._tools.checker.wait(container, self._care.checks, deadline - clock.monotonic())
-            if wrong is not None:
-                raise NotReadyError(f"container {container.name}: {wrong}", container.id)
+        care = self._care
+        self._tools.checker.wait(containers, care.checks, timeout=care.ready, stable_for=care.stable)
 
     def _remove(self, containers: Iterable[Container], why: str) -> None:
         for container in containers:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from .._core.clock import Clock
 from .._core.errors import OpsError
-from .readiness import FAILED, NotReadyError, verdict
+from .readiness import FAILED, NotReadyError, verdict_now
 from .runtime import Container, Engine, Gate
 from .trail import Trail
 
@@ -64,12 +64,11 @@ class Traffic:
         while self._clock.monotonic() < deadline:
             for before in containers:
                 now = self._engine.container(before.id)
-                if now is None:
-                    raise NotReadyError(f"container {before.name} was removed by someone else", before.id)
-                judged = verdict(now, self._clock.now().timestamp(), stable_for)
+                judged = verdict_now(now, self._clock.now().timestamp(), stable_for)
                 if judged.state == FAILED:
-                    raise NotReadyError(f"container {now.name} failed while it was watched: {judged.reason}", now.id)
-                if now.restart_count > before.restart_count:
+                    reason = f"container {before.name} failed while it was watched: {judged.reason}"
+                    raise NotReadyError(reason, before.id)
+                if now is not None and now.restart_count > before.restart_count:
                     raise NotReadyError(f"container {now.name} restarted while it was watched", now.id)
             self._clock.sleep(POLL_SECONDS * 5)
 

@@ -29,14 +29,12 @@ from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness imp
     FAILED,
     READY,
     WAITING,
-    NotReadyError,
     verdict,
-    wait_ready,
 )
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.strategy import choose
 
-from tests.unit.module_utils._rollout.world import World, files
+from tests.unit.module_utils._rollout.world import files
 
 
 def project(resolved: dict[str, object]):
@@ -113,15 +111,6 @@ def test_verdicts(facts: dict[str, object], state: str, reason: str) -> None:
     judged = verdict(Container("c", "n", "s", 1, "h", "i", **{"status": "running", **facts}), 100.0, 3.0)
     assert judged.state == state
     assert reason in judged.reason
-
-
-def test_waiting_ends_at_the_timeout_naming_the_option() -> None:
-    world = World(files())
-    stuck = Container("c", "web-1", "web", 1, "h", "i", "created")
-    world.stored["c"] = stuck
-    with pytest.raises(NotReadyError, match=r"web-1 is not ready after 30 s \(option wait_timeout\): state created"):
-        wait_ready(world, world, [stuck], timeout=30, stable_for=3)
-    assert 30 <= world.seconds < 31
 
 
 def test_arguments_never_pull_build_or_drop_dependencies() -> None:

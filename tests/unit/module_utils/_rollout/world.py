@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,6 +17,14 @@ from ansible_collections.keelson.ops.plugins.module_utils._core.errors import Op
 from ansible_collections.keelson.ops.plugins.module_utils._core.jsonlines import JsonLines
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.options import Options, options_from
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.proxy import ProxySetting, addresses
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness import (
+    FAILED,
+    READY,
+    NotReadyError,
+    Verdict,
+    completion,
+    verdict_now,
+)
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.releases import ReleaseStore
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.rollout import Rollout
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Binding, Container, Image
@@ -120,8 +128,24 @@ class World:
     def in_flight(self, container: Container) -> int:
         return 0
 
-    def wait(self, container: Container, checks: Sequence[Mapping[str, Any]], timeout: float) -> str | None:
-        return self.look(container, checks)
+    def wait(
+        self, containers: Sequence[Container], checks: Sequence[Mapping[str, Any]], *, timeout: float, stable_for: float
+    ) -> None:
+        """As the health engine does, but in the time of this world."""
+        for container in containers:
+            self._wait(container, lambda now: verdict_now(now, self.now().timestamp(), stable_for), timeout)
+            if wrong := self.look(container, checks):
+                raise NotReadyError(wrong, container.id)
+
+    def wait_completed(self, container: Container, *, timeout: float) -> None:
+        self._wait(container, completion, timeout)
+
+    def _wait(self, container: Container, judge: Callable[[Container | None], Verdict], timeout: float) -> None:
+        deadline = self.seconds + timeout
+        while (judged := judge(self.container(container.id))).state != READY:
+            if judged.state == FAILED or self.seconds >= deadline:
+                raise NotReadyError(f"container {container.name} {judged.reason}", container.id)
+            self.sleep(0.2)
 
     def look(self, container: Container, checks: Sequence[Mapping[str, Any]]) -> str | None:
         return "0 of 1 checks healthy" if {"fails_for": container.image_id} in checks else None

@@ -1,0 +1,95 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for containers by the health engine, on the real clock but for moments."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import replace
+
+import pytest
+from ansible_collections.keelson.ops.plugins.module_utils._core.clock import SystemClock
+from ansible_collections.keelson.ops.plugins.module_utils._core.command import SubprocessRunner
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness import NotReadyError
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.waiting import HealthChecker
+
+from tests.unit.module_utils._rollout.world import World, files
+
+WEB = Container("c", "web-1", "web", 1, "h", "i", "running", health="healthy", address="127.0.0.1")
+
+
+class Story(World):
+    """A container that is seen in one state after the other; the last one stays."""
+
+    def tell(self, *states: Container | None) -> HealthChecker:
+        self.states = list(states)
+        return HealthChecker(self, SystemClock(), SubprocessRunner())
+
+    def container(self, container_id: str) -> Container | None:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+
+def wait(checker: HealthChecker, *checks: dict[str, object], timeout: float = 0.5) -> None:
+    checker.wait([WEB], checks, timeout=timeout, stable_for=3)
+
+
+def closed_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_ready_after_a_moment() -> None:
+    wait(Story(files()).tell(replace(WEB, health="starting"), WEB))
+
+
+def test_the_timeout_is_named_with_what_it_waits_for() -> None:
+    with pytest.raises(NotReadyError, match=r"web-1 is not ready after 0.5 s \(option wait_timeout\): state created"):
+        wait(Story(files()).tell(replace(WEB, status="created", health=None)))
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (replace(WEB, health="unhealthy"), "container web-1 failed: its health check says unhealthy"),
+        (replace(WEB, status="exited", exit_code=3), "container web-1 failed: it exited with code 3"),
+        (None, "container web-1 failed: it was removed by someone else"),
+    ],
+)
+def test_what_fails_is_not_waited_for(state: Container | None, reason: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(NotReadyError, match=reason) as failure:
+        wait(Story(files()).tell(state), timeout=60)
+    assert failure.value.container == "c"
+    assert time.monotonic() - began < 30
+
+
+def test_a_check_ends_with_its_container() -> None:
+    check = {"tcp": {"host": "{address}", "port": closed_port()}}
+    began = time.monotonic()
+    with pytest.raises(NotReadyError, match="failed: it exited with code 1"):
+        wait(Story(files()).tell(WEB, WEB, WEB, replace(WEB, status="exited", exit_code=1)), check, timeout=60)
+    assert time.monotonic() - began < 30
+
+
+def test_a_check_that_stays_unhealthy_is_named() -> None:
+    check = {"name": "door", "tcp": {"host": "{address}", "port": closed_port()}}
+    with pytest.raises(NotReadyError, match=r"web-1 is not ready after 0.5 s .* door is not healthy: .*refused"):
+        wait(Story(files()).tell(WEB), check)
+
+
+def test_checks_are_met() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        wait(Story(files()).tell(WEB), {"tcp": {"host": "{address}", "port": server.getsockname()[1]}}, timeout=10)
+
+
+def test_what_runs_once() -> None:
+    checker = Story(files()).tell(WEB, replace(WEB, status="exited", exit_code=0))
+    checker.wait_completed(WEB, timeout=10)
+    with pytest.raises(NotReadyError, match="container web-1 exited with code 2"):
+        Story(files()).tell(replace(WEB, status="exited", exit_code=2)).wait_completed(WEB, timeout=10)
+    with pytest.raises(NotReadyError, match=r"has not completed after 0\.3 s"):
+        Story(files()).tell(WEB).wait_completed(WEB, timeout=0.3)
