@@ -244,11 +244,6 @@ rows:
   description: Rows in them.
   returned: for a restore
   type: int
-warnings:
-  description: What could not be restored for want of a role or right. They are shown as warnings.
-  returned: for a restore outside check mode
-  type: list
-  elements: str
 drills:
   description:
     - Each drill, with RV(ignore:database), RV(ignore:id), RV(ignore:rto_seconds), RV(ignore:rpo_seconds),
@@ -370,7 +365,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
         planned = restore_plan_data(plan_restore(backup, request))
         return {**planned, "diff": {"prepared": restore_plan_text(planned)}}
     data = restored_data(restore(backup, request))
-    for text in data["warnings"]:
+    for text in data.pop("warnings"):
         module.warn(text)
     return {**data, "diff": {"prepared": restore_plan_text(data) if data["changed"] else ""}}
 
