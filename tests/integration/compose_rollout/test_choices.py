@@ -40,8 +40,9 @@ def test_a_chosen_image_stays_for_commands_by_hand_and_orphans_go(project: Proje
 def test_a_login_is_used_for_the_pull_and_kept_nowhere(project: Project) -> None:
     host = project.host
     host.write("/opt/images/registry.py", REGISTRY.read_text(encoding="utf-8"))
-    start = f"systemd-run -q --unit it-registry python3 /opt/images/registry.py 5007 me {PASSWORD} /opt/images/root"
-    host.sh(start)
+    host.sh("cp -a /opt/images/root /opt/images/served && echo v1 > /opt/images/served/application/version")
+    serve = f"python3 /opt/images/registry.py 5007 me {PASSWORD} /opt/images/served"
+    host.sh(f"systemd-run -q --unit it-registry {serve}")
     try:
         project.compose(image=REFERENCE)
         login = {"server": "127.0.0.1:5007", "username": "me", "password": PASSWORD}
