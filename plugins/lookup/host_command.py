@@ -5,13 +5,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Any
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-
 DOCUMENTATION = r"""
 name: host_command
 short_description: The files of the host command keelson
@@ -37,6 +30,13 @@ _raw:
   elements: dict
 """
 
+import re
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+
 COMMAND = """#!/usr/bin/python3 -I
 # Managed by Ansible.
 import sys
@@ -45,7 +45,7 @@ sys.path.insert(0, "/usr/local/lib")
 
 from keelson._cli.main import main
 
-sys.exit(main())
+raise SystemExit(main())
 """
 LIBRARY = "/usr/local/lib/keelson"
 DIRECTORIES = ("/etc/keelson", "/var/lib/keelson", "/var/log/keelson")

@@ -5,17 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.keelson.ops.plugins.module_utils._core.clock import SystemClock
-from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
-from ansible_collections.keelson.ops.plugins.module_utils._secrets.deliver import Known, look_up
-from ansible_collections.keelson.ops.plugins.module_utils._secrets.store_options import STORE
-from ansible_collections.keelson.ops.plugins.module_utils._secrets.stores import Connections, open_store
-
 DOCUMENTATION = r"""
 name: secret
 short_description: Read secrets that keelson.ops.secret_rotate keeps
@@ -83,6 +72,17 @@ _raw:
   type: list
   elements: str
 """
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.keelson.ops.plugins.module_utils._core.clock import SystemClock
+from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
+from ansible_collections.keelson.ops.plugins.module_utils._secrets.deliver import Known, look_up
+from ansible_collections.keelson.ops.plugins.module_utils._secrets.store_options import STORE
+from ansible_collections.keelson.ops.plugins.module_utils._secrets.stores import Connections, open_store
 
 TERM = {"aws": "secret", "vault": "secret", "file": "path", "env_file": "key"}
 

@@ -208,7 +208,7 @@ OPTIONS = {
     "compression_threads": {"type": "int", "default": 2},
     "compression_program": {"type": "str", "choices": ["auto", "zstd", "pg_dump"], "default": "auto"},
     "encryption_recipients": {"type": "list", "elements": "str"},
-    "encryption_gpg_keys": {"type": "list", "elements": "str"},
+    "encryption_gpg_keys": {"type": "list", "elements": "str", "no_log": False},
     "lock_wait_timeout": {"type": "str", "default": "300"},
     "stall_timeout": {"type": "str", "default": "30m"},
 }

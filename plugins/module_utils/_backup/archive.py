@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -55,8 +55,8 @@ class Packing:
 @contextmanager
 def open_packing(settings: Settings, runner: Runner) -> Iterator[Packing]:
     """Raises OpsError for a recipient that cannot be used."""
-    with encrypting(settings, runner) as encryption:
-        yield Packing(settings, encryption)
+    with ExitStack() as stack:
+        yield Packing(settings, stack.enter_context(encrypting(settings, runner)))
 
 
 @contextmanager
@@ -66,8 +66,8 @@ def open_unpacking(settings: Settings, recipients: Sequence[str], runner: Runner
     if not recipients:
         yield [unpack]
         return
-    with decrypting(settings, recipients, runner) as decrypt:
-        yield [decrypt, unpack]
+    with ExitStack() as stack:
+        yield [stack.enter_context(decrypting(settings, recipients, runner)), unpack]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,4 +92,4 @@ def generate(policy: Policy, choose: Choose = secrets.choice) -> str:
     A value that began with ``-`` would be an option to many programs that it is handed to.
     """
     first = [character for character in policy.alphabet if character.isalnum()] or policy.alphabet
-    return choose(first) + "".join(choose(policy.alphabet) for _ in range(policy.length - 1))
+    return choose(first) + "".join(choose(policy.alphabet) for _place in range(policy.length - 1))

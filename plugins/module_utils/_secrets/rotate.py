@@ -115,7 +115,7 @@ def _wish(entry: Mapping[str, Any], params: Mapping[str, Any], where: str) -> Wi
         return timedelta(seconds=parse_duration(params[name], name))
 
     max_age, overlap = span("max_age"), span("overlap")
-    if params["state"] == ROTATED and not overlap < max_age:
+    if params["state"] == ROTATED and overlap >= max_age:
         raise OpsError(f"{where}.overlap: must be shorter than max_age, or the old secret would never be revoked")
     return Wish(params["state"], max_age, overlap, bool(params["force"]), has_initial=bool(entry["initial"]))
 

@@ -27,7 +27,7 @@ def quiet(cursor: Any) -> None:
     cursor.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
     if not cursor.fetchone()[0]:
         return
-    cursor.execute("SELECT name FROM pg_catalog.pg_settings WHERE name = ANY(%s)", ([name for name, _ in _QUIET],))
+    cursor.execute("SELECT name FROM pg_catalog.pg_settings WHERE name = ANY(%s)", (list(dict(_QUIET)),))
     known = {name for (name,) in cursor.fetchall()}
     for name, value in _QUIET:
         if name in known:
