@@ -107,7 +107,7 @@ class Campaign:
     def _begin(self, course: Course) -> None:
         action = course.decision.action
         if action in PREPARED:
-            course.rotation.prepare()
+            course.rotation.prepare(course.holdings)
         elif action is Action.ADOPT and course.initial:
             course.rotation.adopt(course.initial)
         elif action is Action.ABANDON:

@@ -24,8 +24,8 @@ from urllib.parse import quote
 from .._compose.dotenv import render as dotenv
 from .._core.atomic import write_file
 from .._core.errors import OpsError
-from .credential import Credential
-from .ports import Store
+from .credential import Credential, SecretVersion
+from .ports import ConflictError, Store
 
 _PLACE = re.compile(r"\$?\$\{([A-Za-z0-9][A-Za-z0-9_-]*)(?:\.([a-z_]+))?\}")
 OTHER = "other"
@@ -84,7 +84,14 @@ def look_up(store: Store) -> Known | None:
     if seen.current is None:
         return None
     rest = [version for version in (seen.pending, seen.previous) if version and version.id != seen.current.id]
-    return Known(store.reveal(seen.current), store.reveal(rest[0]) if rest else None)
+    return Known(store.reveal(seen.current), next(filter(None, (_if_there(store, version) for version in rest)), None))
+
+
+def _if_there(store: Store, version: SecretVersion) -> Credential | None:
+    try:
+        return store.reveal(version)
+    except ConflictError:
+        return None
 
 
 def deliver(

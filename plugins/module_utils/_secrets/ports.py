@@ -33,7 +33,11 @@ class Store(Protocol):
         """The labels and ages, without reading any value. Empty holdings when the secret does not exist."""
 
     def reveal(self, version: SecretVersion) -> Credential:
-        """The value of a version that ``inspect`` named. Raises ConflictError when it is there no more."""
+        """The value of a version that ``inspect`` named.
+
+        Raises ConflictError when it is there no more, and for a pending version that cannot become current because
+        something else did: that one is only to be dropped.
+        """
 
     def put_pending(self, credential: Credential, seen: Holdings) -> SecretVersion:
         """Keep ``credential`` durably as pending, creating the secret when there is none. ``current`` stays.

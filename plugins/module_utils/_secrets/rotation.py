@@ -51,15 +51,16 @@ class Rotation:
         holdings = self._store.inspect()
         return decide(holdings, wish, self.trail.memory(holdings), self._clock.now())
 
-    def prepare(self) -> None:
+    def prepare(self, decided: Holdings) -> None:
         """Until a pending version is stored, set at the target and tested. Ends with it pending still.
 
-        Raises OpsError: the current secret works as before, except that one which cannot overlap may be set already;
-        the next run goes on from there.
+        ``decided`` is what the decision was made from. When another rotator has ended the rotation since then, nothing
+        is left to prepare and nothing is pending. Raises OpsError: the current secret works as before, except that one
+        which cannot overlap may be set already; the next run goes on from there.
         """
         for _unused in range(CONFLICTS):
             try:
-                self._prepare()
+                self._prepare(decided)
             except ConflictError:
                 self._clock.sleep(FIRST_PAUSE)
             else:
@@ -95,7 +96,7 @@ class Rotation:
         if seen.current is None or seen.previous is None:
             return
         if seen.current.id != seen.previous.id:
-            current, previous = self._store.reveal(seen.current), self._previous(seen.previous)
+            current, previous = self._store.reveal(seen.current), self._if_there(seen.previous)
             if previous is not None:
                 self._make_work(current, previous)
                 self.target.revoke(previous, current)
@@ -121,13 +122,19 @@ class Rotation:
         if seen.pending is None:
             return
         if seen.current and seen.current.id != seen.pending.id:
-            self._withdraw(self._store.reveal(seen.pending), self._store.reveal(seen.current))
+            candidate, current = self._if_there(seen.pending), self._store.reveal(seen.current)
+            if candidate is None:
+                self._make_work(current, current)
+            else:
+                self._withdraw(candidate, current)
         self._store.drop_pending(seen)
 
-    def _prepare(self) -> None:
+    def _prepare(self, decided: Holdings) -> None:
         rejections, first = 0, None
         while True:
             seen = self._store.inspect()
+            if first is None and self._is_done_by_another(decided, seen):
+                return
             fresh = seen.pending is None
             if first is None:
                 first = seen.current is None or (seen.pending is not None and seen.pending.id == seen.current.id)
@@ -140,7 +147,7 @@ class Rotation:
                 pending = self._store.put_pending(candidate, seen)
                 self.trail.tell(pending.id, Phase.PENDING)
             else:
-                pending, candidate = seen.pending, self._store.reveal(seen.pending)
+                pending, candidate = seen.pending, self._taken_over(seen, seen.pending)
             try:
                 if fresh or not self.target.works(candidate):
                     self.target.set(candidate, current)
@@ -161,6 +168,23 @@ class Rotation:
             self._test(candidate, current, pending)
             self.trail.tell(pending.id, Phase.TESTED)
             return
+
+    def _is_done_by_another(self, decided: Holdings, seen: Holdings) -> bool:
+        """Whether something else became current meanwhile, and works; rotating that again is not what was decided."""
+        if seen.pending or seen.current is None:
+            return False
+        was_current = decided.current is not None and decided.current.id == seen.current.id
+        was_pending = decided.pending is not None and decided.pending.id == seen.current.id
+        if was_current and not was_pending:
+            return False
+        return self.target.works(self._store.reveal(seen.current))
+
+    def _taken_over(self, seen: Holdings, pending: SecretVersion) -> Credential:
+        candidate = self._if_there(pending)
+        if candidate is None:
+            self._store.drop_pending(seen)
+            raise ConflictError("what was pending cannot become current any more")
+        return candidate
 
     def _test(self, candidate: Credential, current: Credential | None, pending: SecretVersion) -> None:
         if self._works_in_time(candidate):
@@ -200,7 +224,7 @@ class Rotation:
             pause = min(pause * 2, LONGEST_PAUSE)
         return True
 
-    def _previous(self, version: SecretVersion) -> Credential | None:
+    def _if_there(self, version: SecretVersion) -> Credential | None:
         try:
             return self._store.reveal(version)
         except ConflictError:

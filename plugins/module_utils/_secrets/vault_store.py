@@ -9,6 +9,11 @@ is shown by listings and in the web interface and takes 512 bytes only. Promotin
 ``cas``. The previous version is marked in custom metadata, which is written before: of the marked versions the newest
 one before the current counts, so the mark takes effect with the write to the main path. Ids are ``v<number>``; the
 pending one has the number that it will get.
+
+Two paths are not written at once. A pending version names the version that it follows, and is stale when another one is
+current by now: it is never promoted, and its value never given out. If it was stored before that one became current, it
+may be set at the target, so it is named, by an id of its own, to be dropped. If it was stored after, nobody ever used
+it, since its writer looks again before: then nothing is pending, and the next pending version takes its place.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ PENDING_SUFFIX = "-pending"
 MARK = "keelson_previous"
 BASE = "keelson_base"
 DOCUMENT = "keelson_document"
+STALE = "-stale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,10 @@ class _Main:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
+    """``number`` is the version of the pending path, which cas is compared with."""
+
     base: int
+    number: int
     created: datetime
     document: dict[str, Any] = field(repr=False)
 
@@ -63,22 +72,26 @@ class VaultStore:
         self._where = layout.where
 
     def inspect(self) -> Holdings:
-        main, pending = self._main(), self._pending()
+        # In this order a pending version is never judged by what was current before it was stored.
+        pending, main = self._pending(), self._main()
         previous = main.previous
         return Holdings(
             _version(main.number, main.live.get(main.number)),
-            SecretVersion(f"v{pending.base + 1}", pending.created) if pending else None,
+            self._named(pending, main),
             _version(previous, main.live.get(previous)) if previous else None,
         )
 
     def reveal(self, version: SecretVersion) -> Credential:
         pending = self._pending()
-        if pending and f"v{pending.base + 1}" == version.id:
+        named = self._named(pending, self._main()) if pending else None
+        if version.id.endswith(STALE):
+            raise ConflictError(f"{self._where}: {self._path} was written after {version.id} became pending")
+        if pending and named and named.id == version.id:
             return credential_of(pending.document, self._layout)
         return credential_of(self._data(_number(version)), self._layout)
 
     def put_pending(self, credential: Credential, seen: Holdings) -> SecretVersion:
-        main = self._main()
+        stored, main = self._pending(), self._main()
         if main.most == 1:
             raise OpsError(
                 f"{self._where}.secret: {self._path} keeps one version only (max_versions), so the previous one "
@@ -86,15 +99,17 @@ class VaultStore:
             )
         if _id(_version(main.number, main.live.get(main.number))) != _id(seen.current):
             raise ConflictError(f"{self._where}: {self._path} was written meanwhile")
+        if stored and not self._is_stale(stored, main):
+            raise ConflictError(f"{self._where}: another writer was first with {self._path}{PENDING_SUFFIX}")
         base = self._data(main.number) if seen.current else {}
         content = {BASE: main.number, DOCUMENT: document_with(credential, self._layout, base)}
-        self._write(self._path + PENDING_SUFFIX, content, cas=0)
-        if self._main().number != main.number:
-            self._forget_pending()
-            raise ConflictError(f"{self._where}: {self._path} was written meanwhile")
-        stored = self._pending()
-        if stored is None:
+        self._write(self._path + PENDING_SUFFIX, content, cas=stored.number if stored else 0)
+        stored, now = self._pending(), self._main()
+        if stored is None or (stored.base, stored.document) != (main.number, content[DOCUMENT]):
             raise ConflictError(f"{self._where}: the pending version of {self._path} was taken away")
+        if now.number != main.number:
+            self._forget(stored)
+            raise ConflictError(f"{self._where}: {self._path} was written meanwhile")
         return SecretVersion(f"v{stored.base + 1}", stored.created)
 
     def promote(self, seen: Holdings) -> None:
@@ -105,13 +120,15 @@ class VaultStore:
             if f"v{main.number}" == seen.pending.id:
                 return
             raise ConflictError(f"{self._where}: the pending version of {self._path} was taken away")
-        if main.number <= pending.base or self._data(main.number) != pending.document:
-            if main.number not in (pending.base, pending.base + 1):
-                raise ConflictError(f"{self._where}: {self._path} was written meanwhile")
-            if main.number == pending.base and main.number in main.live:
+        if self._is_stale(pending, main):
+            raise ConflictError(f"{self._where}: {self._path} was written meanwhile")
+        if self._named(pending, main) != seen.pending:
+            raise ConflictError(f"{self._where}: the pending version of {self._path} is another one")
+        if main.number == pending.base:
+            if main.number in main.live:
                 self._mark(main, main.number)
             self._write(self._path, pending.document, cas=main.number)
-        self._forget_pending()
+        self._forget(pending)
 
     def restore(self, seen: Holdings) -> None:
         main = self._main()
@@ -128,8 +145,8 @@ class VaultStore:
 
     def drop_pending(self, seen: Holdings) -> None:
         pending = self._pending()
-        if pending and seen.pending and f"v{pending.base + 1}" == seen.pending.id:
-            self._forget_pending()
+        if pending and seen.pending and self._named(pending, self._main()) == seen.pending:
+            self._forget(pending)
 
     def drop_previous(self, seen: Holdings) -> None:
         main = self._main()
@@ -160,7 +177,27 @@ class VaultStore:
         content = data.get("data") or {}
         if not isinstance(content.get(BASE), int) or not isinstance(content.get(DOCUMENT), dict):
             raise OpsError(f"{self._where}.secret: {self._path}{PENDING_SUFFIX} is in use for something else; move it")
-        return _Pending(content[BASE], _moment(data["metadata"]["created_time"]), content[DOCUMENT])
+        about = data["metadata"]
+        return _Pending(content[BASE], int(about["version"]), _moment(about["created_time"]), content[DOCUMENT])
+
+    def _is_stale(self, pending: _Pending, main: _Main) -> bool:
+        """Whether something else became current. What was promoted, but not forgotten yet, is current itself."""
+        if main.number == pending.base:
+            return False
+        return main.number not in main.live or self._data(main.number) != pending.document
+
+    def _named(self, pending: _Pending | None, main: _Main) -> SecretVersion | None:
+        """The pending version as the engine sees it; None when nobody can have used it."""
+        if pending is None:
+            return None
+        if main.number == pending.base:
+            return SecretVersion(f"v{main.number + 1}", pending.created)
+        if not self._is_stale(pending, main):
+            return SecretVersion(f"v{main.number}", pending.created)
+        current = main.live.get(main.number)
+        if current is not None and pending.created >= current:
+            return None
+        return SecretVersion(f"v{pending.base + 1}{STALE}", pending.created)
 
     def _data(self, number: int) -> dict[str, Any]:
         answer = self._client.request("GET", f"{self._mount}/data/{self._path}?version={number}")
@@ -182,7 +219,10 @@ class VaultStore:
         body = {"custom_metadata": custom}
         self._good(self._client.request("POST", f"{self._mount}/metadata/{self._path}", body), "metadata")
 
-    def _forget_pending(self) -> None:
+    def _forget(self, pending: _Pending) -> None:
+        """Vault deletes without cas, so look that it is still this one."""
+        if self._pending() != pending:
+            return
         answer = self._client.request("DELETE", f"{self._mount}/metadata/{self._path}{PENDING_SUFFIX}")
         if answer.status != 404:
             self._good(answer, "delete")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import time
 import uuid
@@ -132,7 +133,9 @@ def redis_host(start: Callable[..., str], tmp_path_factory: pytest.TempPathFacto
     acl.write_text(f"user default off\nuser admin on >{ADMIN} ~* &* +@all\n", encoding="utf-8")
     acl.chmod(0o666)
     command = ["redis-server", "/etc/redis/base.conf", "--aclfile", "/acl/users.acl"]
-    return start("keelson-lab/redis", command, volumes={str(folder): {"bind": "/acl", "mode": "rw"}})
+    host = start("keelson-lab/redis", command, volumes={str(folder): {"bind": "/acl", "mode": "rw"}})
+    eventually(lambda: socket.create_connection((host, 6379), timeout=5).close())
+    return host
 
 
 def aws_access(shim: AwsShim) -> dict[str, Any]:

@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 from ansible_collections.keelson.ops.plugins.module_utils._secrets.campaign import Campaign, Course
-from ansible_collections.keelson.ops.plugins.module_utils._secrets.credential import Credential, Phase
+from ansible_collections.keelson.ops.plugins.module_utils._secrets.credential import (
+    Credential,
+    Holdings,
+    Phase,
+    SecretVersion,
+)
 from ansible_collections.keelson.ops.plugins.module_utils._secrets.plan import Action
 
-from tests.unit.module_utils._secrets.world import Fate, KilledError, World
+from tests.unit.module_utils._secrets.world import START, Fate, KilledError, World
 
 HOUR = timedelta(hours=1)
 SHAPES: list[dict[str, Any]] = [
@@ -192,6 +197,16 @@ def test_second_rotator_takes_over_what_the_first_has_pending(tmp_path: Path) ->
     world.run()
     assert world.shelf.current() == "theirs"
     assert world.is_sound()
+
+
+@pytest.mark.parametrize("labels", [("v0", None), ("v0", "v1"), ("v1", "v1"), (None, None)])
+def test_rotation_that_a_rival_ended_since_the_decision_is_not_made_again(
+    tmp_path: Path, labels: tuple[str | None, str | None]
+) -> None:
+    world = World(tmp_path)
+    decided = Holdings(*(SecretVersion(label, START) if label else None for label in labels))
+    world.rotation().prepare(decided)
+    assert (world.fate.writes, world.shelf.labels) == (0, {"current": "v1"})
 
 
 def test_verifiers_know_a_secret_before_it_signs(tmp_path: Path) -> None:
