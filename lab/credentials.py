@@ -13,10 +13,8 @@ from pathlib import Path
 FILE = "secrets.json"
 NAMES = (
     "postgres_password",
-    "shop_password",
+    "rotator_password",
     "exporter_password",
-    "redis_password",
-    "jwt_secret",
     "faults_token",
     "s3_access_key",
     "s3_secret_key",
