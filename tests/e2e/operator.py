@@ -81,7 +81,7 @@ def interrupted_lab(marker: str, *arguments: str) -> int:
             break
     else:
         raise AssertionError(f"the output never showed {marker!r}")
-    process.communicate(timeout=120)
+    process.communicate(timeout=300)
     return process.returncode
 
 

@@ -134,7 +134,7 @@ def test_faults_are_told_once_with_what_to_do_and_their_end_too() -> None:
                 fault.began = True
             for fault in faults:
                 op.eventually(
-                    lambda alert=fault.alert: _lacking(alert, "firing"), lambda lacking: not lacking, within=120
+                    lambda alert=fault.alert: _lacking(alert, "firing"), lambda lacking: not lacking, within=240
                 )
         finally:
             for fault in faults:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
 import ssl
 import threading
@@ -25,14 +24,7 @@ from tests.e2e import operator as op
 FILES = "/opt/shop/rotated"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_lab() -> Iterator[None]:
-    """A lab with the application on both hosts, removed afterwards unless KEEP_LAB=1."""
-    run = op.lab("up")
-    assert run.rc == 0, run.tail
-    yield
-    if os.environ.get("KEEP_LAB") != "1":
-        op.lab("down")
+pytestmark = pytest.mark.usefixtures("provisioned")
 
 
 def ask(method: str, path: str, token: str = "", body: object = None) -> tuple[int, bytes]:
