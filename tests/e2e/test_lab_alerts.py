@@ -39,8 +39,8 @@ TEXTFILE = "/var/lib/prometheus/node-exporter/keelson_backup_shop.prom"
 HOLD = """
 import asyncio, asyncpg, os
 async def main():
-    password = open(os.environ["DATABASE_PASSWORD_FILE"]).read().strip()
-    held = [await asyncpg.connect(os.environ["DATABASE_URL"], password=password) for _ in range(45)]
+    url = open(os.environ["DATABASE_URL_FILE"]).read().strip()
+    held = [await asyncpg.connect(url) for _ in range(45)]
     for _ in range(300):
         if os.path.exists("/tmp/release"):
             break
