@@ -47,6 +47,7 @@ def test_deleted_rows_come_back_from_beside_the_live_table() -> None:
 
 
 def test_the_lost_database_host_comes_back_with_its_data() -> None:
+    sql("shop", "DROP TABLE IF EXISTS ledger")
     sql("shop", "CREATE TABLE ledger AS SELECT g AS id, md5(g::text) AS entry FROM generate_series(1, 500) AS g")
     run = op.playbook("keelson.ops.backup")
     assert run.rc == 0, run.tail

@@ -27,7 +27,8 @@ def make_release(
 ) -> Release:
     """The release that runs now: the target's services, and the others as the current release has them.
 
-    Its number is the current one's when nothing but containers differs, else the next.
+    Its number is the current one's when nothing but containers differs, else the next. Without a ``version`` the same
+    images keep their name: a deployment of new secrets is no new version.
     """
     running = list(containers)
     number = 1 if current is None else current.number + 1
@@ -48,7 +49,13 @@ def make_release(
             once=service.once,
             strategy=strategies.get(name, ""),
         )
+    if version is None and current is not None and _images(records) == _images(current.services):
+        version = current.version
     return Release(number, version, finished, 0.0, target.restored, records, times, list(proxies))
+
+
+def _images(records: Mapping[str, ServiceRecord]) -> dict[str, str]:
+    return {name: record.image_id for name, record in records.items()}
 
 
 def resolved_to_keep(target: Target, former: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -268,5 +268,8 @@ def test_a_version_belongs_to_what_was_deployed_with_it(tmp_path: Path) -> None:
     assert rollout(world, tmp_path).run()["version"] == "1.0"
     renamed = rollout(world, tmp_path, version="1.1").run()
     assert (renamed["changed"], renamed["version"], renamed["release"]) == (True, "1.1", 2)
+    world.files["services"]["web"]["environment"] = {"PASSWORD": "rotated"}
+    same = rollout(world, tmp_path).run()
+    assert (same["release"], same["version"]) == (3, "1.1"), "the same images under other secrets are no other version"
     world.files = files("v2")
     assert rollout(world, tmp_path).run()["version"] is None
