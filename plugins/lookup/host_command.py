@@ -66,7 +66,7 @@ def packages(engines: Path) -> list[str]:
     return sorted(found)
 
 
-def entries(engines: Path) -> list[dict[str, str]]:
+def entries(engines: Path) -> list[dict[str, Any]]:
     """The command, its engines and the directories, for config_files."""
     sources = [engines / "__init__.py"]
     sources += [path for name in packages(engines) for path in sorted((engines / name).rglob("*.py"))]
@@ -74,7 +74,7 @@ def entries(engines: Path) -> list[dict[str, str]]:
     folders = sorted({place.rpartition("/")[0] for place in places.values()})
     return [
         *({"dest": folder, "state": "directory"} for folder in (*folders, *DIRECTORIES)),
-        *({"dest": place, "src": str(path)} for path, place in places.items()),
+        *({"dest": place, "src": str(path), "diff": False} for path, place in places.items()),
         {"dest": "/usr/local/bin/keelson", "content": COMMAND, "mode": "0755"},
     ]
 
@@ -82,7 +82,7 @@ def entries(engines: Path) -> list[dict[str, str]]:
 class LookupModule(LookupBase):
     """The lookup."""
 
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
         if terms or kwargs:
             raise AnsibleError("keelson.ops.host_command takes no terms and no options")
         return entries(Path(__file__).resolve().parents[1] / "module_utils")

@@ -126,6 +126,10 @@ options:
             mode of a file are still kept.
         type: bool
         default: true
+      diff:
+        description: V(false) shows size and digest of the content in a diff, for a program whose lines nobody reads.
+        type: bool
+        default: true
   rendered:
     description: Filled by the action plugin of this module. Not to be given in a task.
     type: str
@@ -247,6 +251,7 @@ FILE_SPEC = {
     "notify": {"type": "list", "elements": "str"},
     "backup": {"type": "bool", "default": False},
     "secret": {"type": "bool", "default": False, "no_log": False},
+    "diff": {"type": "bool", "default": True},
     "force": {"type": "bool", "default": True},
 }
 SPEC = {

@@ -23,7 +23,7 @@ class DesiredFile:
     """One path of the host as it should be; ``content`` is bytes for a file and None otherwise.
 
     ``mode`` is the permission bits. ``set_name`` names the set it is validated with (None: alone).
-    ``force`` False keeps the content of a file that exists already.
+    ``force`` False keeps the content of a file that exists already. ``diff`` False keeps its content out of a diff.
     """
 
     dest: str
@@ -37,6 +37,7 @@ class DesiredFile:
     backup: bool = False
     secret: bool = False
     force: bool = True
+    diff: bool = True
 
 
 def encode(files: Iterable[DesiredFile]) -> str:
@@ -54,6 +55,7 @@ def encode(files: Iterable[DesiredFile]) -> str:
             "backup": file.backup,
             "secret": file.secret,
             "force": file.force,
+            "diff": file.diff,
         }
         for file in files
     ]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from .observed import Facts
 from .plan import Change, Plan
 
@@ -44,7 +46,15 @@ def _contents(change: Change) -> dict[str, object]:
         texts = {
             name: f"[secret content {name} the change, not shown]\n" if text else "" for name, text in texts.items()
         }
+    elif not change.file.diff:
+        texts = {"before": _summary(before), "after": _summary(after)}
     return dict(texts)
+
+
+def _summary(content: bytes | None) -> str:
+    if content is None:
+        return ""
+    return f"[{len(content)} bytes, sha256 {sha256(content).hexdigest()[:12]}]\n"
 
 
 def _text(content: bytes | None) -> str:

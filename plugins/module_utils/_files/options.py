@@ -20,7 +20,7 @@ CONTENT_LIMIT = 5 * 1024 * 1024
 SOURCES = ("template", "src", "content")
 ATTRIBUTES = ("owner", "group", "mode")
 KNOWN = frozenset(
-    ("dest", *SOURCES, "vars", *ATTRIBUTES, "state", "validate", "set", "notify", "backup", "secret", "force")
+    ("dest", *SOURCES, "vars", *ATTRIBUTES, "state", "validate", "set", "notify", "backup", "secret", "force", "diff")
 )
 _OCTAL = re.compile(r"0?[0-7]{3,4}")
 _TRUE = frozenset(("true", "yes", "on", "1", "y", "t"))
@@ -84,6 +84,7 @@ def _parse_entry(index: int, raw: object) -> FileOptions:
         backup=entry.flag("backup", default=False),
         secret=entry.flag("secret", default=False),
         force=entry.flag("force", default=True),
+        diff=entry.flag("diff", default=True),
     )
     return FileOptions(file, entry.source(state), entry.notify())
 

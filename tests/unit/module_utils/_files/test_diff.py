@@ -76,6 +76,15 @@ def test_large_content_is_only_told_of() -> None:
     assert shown["after"] == f"[{SHOWN_LIMIT + 1} bytes, too large to be shown]\n"
 
 
+def test_a_file_without_a_diff_is_told_by_size_and_digest() -> None:
+    (shown,) = diff(replace(FILE, content=b"line\n" * 1000, diff=False), OLD)
+    assert "line" not in str(shown)
+    assert str(shown["after"]).startswith("[5000 bytes, sha256 ")
+    assert shown["before"] != shown["after"]
+    (new,) = diff(replace(FILE, content=b"line\n", diff=False), NOTHING)
+    assert new["before"] == ""
+
+
 @pytest.mark.parametrize("observed", [OLD, NOTHING, replace(OLD, content=b"")])
 @pytest.mark.parametrize("state", ["file", "absent"])
 def test_a_secret_is_never_shown_but_its_mode_is(observed: Observed, state: str) -> None:
