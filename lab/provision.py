@@ -6,9 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +14,10 @@ from . import fleet
 from .checks import SITE, CheckError, checks, wait
 from .credentials import ensure_secrets
 from .paths import ROOT, fleet_state
+from .playbooks import playbook
 from .progress import LabError, say
 from .seed import ROOTS_FILE, keep_acme_roots, seed_bucket, seed_registry
 from .topology import SERVICES, Fleet, Lab, LocalPorts
-
-RECAP = re.compile(r"^(\S+)\s*: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
 
 
 def bring_up(names: Sequence[str], *, provision: bool) -> int:
@@ -55,19 +51,12 @@ def bring_up(names: Sequence[str], *, provision: bool) -> int:
 
 def run_site(limit: Sequence[str]) -> None:
     """Run site.yml on the lab's inventory. Raises LabError when it fails or when it reached no host."""
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "site.yml", "-i", "inventories/lab"]
-    command += ["--limit", ",".join(limit)] if limit else []
-    say(f"-> {' '.join(['ansible-playbook', *command[1:]])}")
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-    recap = {}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            if found := RECAP.match(line):
-                recap[found[1]] = tuple(int(number) for number in found.groups()[1:])
-    if process.returncode != 0:
+    arguments = ["site.yml", *(["--limit", ",".join(limit)] if limit else [])]
+    say(f"-> ansible-playbook -i inventories/lab {' '.join(arguments)}")
+    done = playbook(*arguments)
+    if done.rc != 0:
         raise LabError("site.yml failed; the output above says where. `make lab` goes on from there")
-    if not recap or any(ok == 0 for ok, *_ in recap.values()):
+    if not done.tasks or 0 in done.tasks.values():
         raise LabError("site.yml reached no host")
 
 

@@ -7,59 +7,31 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.checks import CheckError, https_get
 from lab.paths import ROOT, SSH_KEY, fleet_state
+from lab.playbooks import Run, playbook, run  # noqa: F401 (the tests know the operator only)
 from lab.topology import Lab, LocalPorts
 
-RECAP = re.compile(r"^(\S+)\s*: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 STATE = fleet_state("lab")
 PORTS = LocalPorts.of(os.environ)
 ADDRESSES = {host.name: f"10.77.0.{host.number}" for host in Lab(PORTS).hosts()}
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished playbook or lab command: exit code, everything it printed, changed tasks per host."""
-
-    rc: int
-    output: str
-    seconds: float
-
-    @property
-    def changed(self) -> dict[str, int]:
-        return {found[0]: int(found[2]) for found in RECAP.findall(self.output)}
-
-    @property
-    def tasks(self) -> dict[str, int]:
-        return {found[0]: int(found[1]) for found in RECAP.findall(self.output)}
-
-    @property
-    def tail(self) -> str:
-        return self.output[-6000:]
-
-
 def lab(*arguments: str) -> Run:
     """Run the lab's own command."""
-    return _run([sys.executable, "-m", "lab", *arguments])
-
-
-def playbook(*arguments: str) -> Run:
-    """Run ansible-playbook on the lab's inventory."""
-    return _run([str(Path(sys.executable).parent / "ansible-playbook"), "-i", "inventories/lab", *arguments])
+    return run([sys.executable, "-m", "lab", *arguments])
 
 
 def interrupted_lab(marker: str, *arguments: str) -> int:
@@ -155,22 +127,3 @@ def traffic(path: str, pause: float = 0.05) -> Iterator[Traffic]:
     finally:
         stop.set()
         thread.join()
-
-
-def _run(command: Sequence[str]) -> Run:
-    """Run with live output, so that long work shows where it is."""
-    started, lines = time.monotonic(), []
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    with subprocess.Popen(
-        list(command),
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            lines.append(line)
-    return Run(process.returncode, "".join(lines), time.monotonic() - started)

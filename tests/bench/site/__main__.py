@@ -18,7 +18,7 @@ import statistics
 import sys
 from datetime import datetime, timezone
 
-from tests.e2e.operator import Run, playbook
+from lab.playbooks import Run, playbook
 
 
 def main() -> int:
