@@ -14,8 +14,11 @@ author:
   - keelson contributors (@keelson-ops)
 description:
   - Starts the containers of the new release beside those of the old one, waits until they are healthy, moves the
-    requests over, and only then stops the old ones, each with its own grace period. When a new container fails, the
-    new ones are removed, the old ones serve on, and the task fails with the reason.
+    requests over, and only then stops the old ones, all at once and each with its own grace period. When a new
+    container fails, the new ones are removed, the old ones serve on, and the task fails with the reason.
+  - A container is healthy when the test of its own health check passes. It is run at once and then twice a second, as
+    Docker itself runs it once an interval (30 seconds by default), and may say C(starting) for some time afterwards.
+    When Docker calls it C(unhealthy), it has failed.
   - The containers stay ordinary containers of the Compose project. C(docker compose up -d) run by hand after a
     deployment changes nothing (Compose itself starts services again that have completed).
   - Services that cannot run twice are recreated instead, such as one with a C(container_name), a single published host
@@ -277,10 +280,15 @@ version:
   returned: success
   type: str
 steps:
-  description: What was done, in order, with the seconds it took.
+  description: What was done, in order, with the seconds that each step took.
   returned: success and on failures during the deployment
   type: list
   elements: dict
+seconds:
+  description: How long the module was at work on the host, the start of its Python included, Ansible's own time not.
+  returned: success and on failures during the deployment, not in check mode
+  type: float
+  sample: 4.52
 orphans:
   description: Containers of services that no Compose file defines any more; removed when O(remove_orphans) is set.
   returned: success

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .._core.clock import Clock, SystemClock
+from .._core.clock import Clock, SystemClock, process_seconds
 from .._core.command import Runner, SubprocessRunner
 from .._core.errors import OpsError
 from .._core.jsonlines import JsonLines
@@ -76,7 +76,11 @@ def run_rollout(options: Options, *, check: bool, tell: Callable[[str], None]) -
     if check:
         return rollout.preview()
     with _alone(options, clock):
-        return rollout.run()
+        try:
+            return {**rollout.run(), "seconds": round(process_seconds(), 2)}
+        except OpsError as error:
+            error.facts["seconds"] = round(process_seconds(), 2)
+            raise
 
 
 def _remembering_proxies(options: Options, store: ReleaseStore) -> Options:
