@@ -26,6 +26,17 @@ def looks_by_itself(handler: dict[str, Any]) -> bool:
     return len(dials(handler)) < 2 or (isinstance(checks, dict) and bool(checks.get("active")))
 
 
+def probing(handler: dict[str, Any]) -> tuple[str, int] | None:
+    """What a handler's active checks ask the upstreams' own ports for in plain HTTP, and how many must be lost."""
+    active = (handler.get("health_checks") or {}).get("active") or {}
+    transport = handler.get("transport") or {}
+    plain = transport.get("protocol", "http") == "http" and "tls" not in transport and not transport.get("versions")
+    path = active.get("uri") or active.get("path")
+    if not path or active.get("port") or active.get("upstream") or not plain:
+        return None
+    return str(path), int(active.get("fails") or 1)
+
+
 def routed(config: Any, upstreams: Sequence[str], known: Collection[str], identity: str | None) -> Any:
     """A copy of the configuration in which those handlers have ``upstreams``.
 

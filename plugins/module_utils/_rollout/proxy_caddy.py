@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 from .._core.command import Command, Runner
 from .._core.errors import OpsError
@@ -13,6 +16,7 @@ from . import caddy_config
 from .caddy_admin import Admin, UnreachableError
 from .proxy import PUBLISHED, ProxySetting, caddy_text, upstreams_in
 from .proxy_file import put_text, read_text
+from .stand_in import StandIn
 
 ATTEMPTS = 5
 RELOAD = ("systemctl", "reload", "caddy.service")
@@ -93,7 +97,9 @@ class CaddyProxy:
             if all(caddy_config.dials(handler) == tuple(upstreams) for handler in found):
                 return
             wanted = caddy_config.routed(loaded.config, upstreams, known, self.setting.id)
-            if self._admin.replace(loaded, wanted):
+            with _standing_in(found[0], upstreams):
+                replaced = self._admin.replace(loaded, wanted)
+            if replaced:
                 return
         raise OpsError(
             f"proxy: {self.setting.label}: its configuration was changed by others {ATTEMPTS} times in a row"
@@ -129,3 +135,13 @@ class CaddyProxy:
             f"proxy: Caddy has no reverse_proxy handler whose upstreams are those of service {self.setting.service}: "
             f"{wanted}, or name the handler by id"
         )
+
+
+def _standing_in(handler: dict[str, Any], upstreams: Sequence[str]) -> AbstractContextManager[object]:
+    """Somebody to listen where nobody does until Caddy has looked, when it gets such upstreams and looks at all."""
+    serving = caddy_config.dials(handler)
+    unknown = [address for address in upstreams if address not in serving]
+    probing = caddy_config.probing(handler)
+    if probing is None or not unknown or not set(serving) <= set(upstreams):
+        return contextlib.nullcontext()
+    return StandIn(unknown, serving, *probing)
