@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
@@ -83,12 +85,18 @@ class DockerEngine:
                 if error.status_code not in GONE:
                     raise
 
-    def stop(self, container_id: str, timeout: float) -> None:
-        with _translated("cannot stop a container"):
-            try:
-                self._client.api.stop(container_id, timeout=round(timeout))
-            except NotFound:
-                return
+    def stop_all(self, timeouts: Mapping[str, float]) -> None:
+        if not timeouts:
+            return
+        with ThreadPoolExecutor(max_workers=len(timeouts)) as together:
+            ended = [together.submit(self._stop, *one) for one in timeouts.items()]
+        for one in ended:
+            one.result()
+
+    def _stop(self, container_id: str, timeout: float) -> None:
+        with _translated("cannot stop a container"), contextlib.suppress(NotFound):
+            self._client.api.stop(container_id, timeout=round(timeout))
+        self.remove(container_id)
 
     def remove(self, container_id: str) -> None:
         with _translated("cannot remove a container"):
@@ -97,6 +105,26 @@ class DockerEngine:
             except APIError as error:
                 if error.status_code not in GONE:
                     raise
+
+    def begin_health_test(self, container_id: str) -> str | None:
+        with _translated("cannot run a health check"):
+            try:
+                argv = health_command(self._client.api.inspect_container(container_id)["Config"])
+                if argv is None:
+                    return None
+                test = str(self._client.api.exec_create(container_id, argv, stdout=False, stderr=False)["Id"])
+                self._client.api.exec_start(test, detach=True)
+            except APIError:  # it has gone or ended meanwhile, or has no such program
+                return None
+        return test
+
+    def health_test(self, test: str) -> bool | None:
+        with _translated("cannot inspect a health check"):
+            try:
+                found = self._client.api.exec_inspect(test)
+            except APIError:
+                return False
+        return None if found["Running"] else found["ExitCode"] == 0
 
     def diagnose(self, container_id: str, lines: int) -> dict[str, object]:
         with _translated("cannot inspect a container"):
@@ -124,6 +152,14 @@ class DockerEngine:
             ],
             "log": log.decode(errors="replace").splitlines(),
         }
+
+
+def health_command(config: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """What Docker runs to see whether a container is healthy, from ``Config`` of its inspect document."""
+    kind, *arguments = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    if kind == "CMD-SHELL":
+        return (*(config.get("Shell") or ("/bin/sh", "-c")), *arguments)
+    return tuple(arguments) if kind == "CMD" else None
 
 
 def read_container(attrs: dict[str, Any]) -> Container:

@@ -77,11 +77,20 @@ class Engine(Protocol):
     def untag(self, reference: str) -> None:
         """Take a name away; the image goes with its last name. Nothing happens when it has gone or is in use."""
 
-    def stop(self, container_id: str, timeout: float) -> None:
-        """Ask a container to stop, kill it after ``timeout`` seconds. Nothing happens when it has gone."""
+    def stop_all(self, timeouts: Mapping[str, float]) -> None:
+        """Ask containers to stop, all at once, each by id killed after its seconds, and remove them.
+
+        Nothing happens to one that has gone. When one cannot be stopped or removed the others are all the same.
+        """
 
     def remove(self, container_id: str) -> None:
         """Remove a container, killing it when it still runs. Nothing happens when it has gone."""
+
+    def begin_health_test(self, container_id: str) -> str | None:
+        """Run the test of a container's own health check once, without waiting; None when there is none to run."""
+
+    def health_test(self, test: str) -> bool | None:
+        """Whether such a test has passed; None while it runs."""
 
     def diagnose(self, container_id: str, lines: int) -> dict[str, object]:
         """Raw state, health log and last log lines of a container, not masked; empty when it has gone."""
@@ -123,7 +132,10 @@ class ComposeCli(Protocol):
         """
 
     def start(self, service: str, count: int) -> None:
-        """Start the containers of one service that do not run."""
+        """Start the containers of one service that do not run.
+
+        Of a service that depends on no other, those that are missing are created too.
+        """
 
     def run(self, service: str, command: tuple[str, ...], *, timeout: float) -> None:
         """Run a command to its end in a container of its own. Raises OpsError when it fails."""

@@ -258,7 +258,8 @@ class ServiceRollout:
                 self._engine.remove(container.id)
 
     def _up(self, count: int, *, recreate: bool) -> None:
-        if recreate or len(self._own()) < count:
+        alone = not dependencies(self._project, self._plan.service)
+        if recreate or (not alone and len(self._own()) < count):
             self._create(count, recreate=recreate)
         self._compose.start(self._plan.service, count)
 

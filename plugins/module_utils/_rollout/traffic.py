@@ -14,7 +14,8 @@ from .runtime import Container, Engine, Gate
 from .trail import Trail
 
 DEFAULT_GRACE = 10.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
+WATCH_SECONDS = 0.5
 QUIET_LOOKS = 4
 """A request that a proxy took just before the switch may still be on its way to the container."""
 
@@ -50,13 +51,13 @@ class Traffic:
         for container in containers if self._gated else ():
             self._gate.open(container)
 
-    def stop(self, containers: Iterable[Container]) -> None:
-        """Stop one after the other, each with its own grace period, and remove it."""
-        for container in containers:
-            grace = DEFAULT_GRACE if container.stop_timeout is None else container.stop_timeout
-            with self._trail.step("stop", self._service, container=container.name):
-                self._engine.stop(container.id, grace)
-                self._engine.remove(container.id)
+    def stop(self, containers: Sequence[Container]) -> None:
+        """Stop all at once, each with its own grace period, and remove them."""
+        if not containers:
+            return
+        grace = {c.id: DEFAULT_GRACE if c.stop_timeout is None else c.stop_timeout for c in containers}
+        with self._trail.step("stop", self._service, containers=[container.name for container in containers]):
+            self._engine.stop_all(grace)
 
     def watch(self, containers: Sequence[Container], seconds: float, stable_for: float) -> None:
         """Look at containers that have begun to serve. Raises NotReadyError as soon as one fails or restarts."""
@@ -70,7 +71,7 @@ class Traffic:
                     raise NotReadyError(reason, before.id)
                 if now is not None and now.restart_count > before.restart_count:
                     raise NotReadyError(f"container {now.name} restarted while it was watched", now.id)
-            self._clock.sleep(POLL_SECONDS * 5)
+            self._clock.sleep(WATCH_SECONDS)
 
     def _finish(self, containers: Sequence[Container], timeout: float, *, looks: int) -> None:
         deadline = self._clock.monotonic() + timeout

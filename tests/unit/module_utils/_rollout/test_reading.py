@@ -17,7 +17,11 @@ from ansible_collections.keelson.ops.plugins.module_utils._rollout.compose impor
     start_arguments,
 )
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.disclosure import masked, secrets_of
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import split_reference, timestamp
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import (
+    health_command,
+    split_reference,
+    timestamp,
+)
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.project import (
     Content,
     PortRange,
@@ -120,6 +124,21 @@ def test_arguments_never_pull_build_or_drop_dependencies() -> None:
     )  # fmt: skip
     assert "--no-deps" not in create_arguments("web", {"web": 1}, recreate=True)
     assert "--no-recreate" in start_arguments("web", 4)
+
+
+@pytest.mark.parametrize(
+    ("config", "argv"),
+    [
+        ({"Healthcheck": {"Test": ["CMD", "curl", "-f", "http://localhost"]}}, ("curl", "-f", "http://localhost")),
+        ({"Healthcheck": {"Test": ["CMD-SHELL", "pg_isready || exit 1"]}}, ("/bin/sh", "-c", "pg_isready || exit 1")),
+        ({"Healthcheck": {"Test": ["CMD-SHELL", "true"]}, "Shell": ["/bin/bash", "-ec"]}, ("/bin/bash", "-ec", "true")),
+        ({"Healthcheck": {"Test": ["NONE"]}}, None),
+        ({"Healthcheck": {}}, None),
+        ({}, None),
+    ],
+)
+def test_what_docker_runs_as_health_check(config: dict[str, object], argv: tuple[str, ...] | None) -> None:
+    assert health_command(config) == argv
 
 
 def test_references_and_times() -> None:

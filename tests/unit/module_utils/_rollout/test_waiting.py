@@ -46,6 +46,29 @@ def test_ready_after_a_moment() -> None:
     wait(Story(files()).tell(replace(WEB, health="starting"), WEB))
 
 
+def test_the_health_check_itself_counts_before_docker_has_asked_it() -> None:
+    outcomes: list[bool | None] = [None, False, None, True]
+    begun: list[str] = []
+
+    class Tested(Story):
+        """Docker goes on saying that it starts."""
+
+        def begin_health_test(self, container_id: str) -> str | None:
+            begun.append(container_id)
+            return str(len(begun))
+
+        def health_test(self, test: str) -> bool | None:
+            return outcomes.pop(0)
+
+    wait(Tested(files()).tell(replace(WEB, health="starting")), timeout=60)
+    assert (begun, outcomes) == (["c", "c"], [])
+
+
+def test_what_docker_calls_unhealthy_is_asked_no_more() -> None:
+    with pytest.raises(NotReadyError, match="its health check says unhealthy"):
+        wait(Story(files()).tell(replace(WEB, health="starting"), replace(WEB, health="unhealthy")), timeout=60)
+
+
 def test_the_timeout_is_named_with_what_it_waits_for() -> None:
     with pytest.raises(NotReadyError, match=r"web-1 is not ready after 0.5 s \(option wait_timeout\): state created"):
         wait(Story(files()).tell(replace(WEB, status="created", health=None)))

@@ -106,11 +106,14 @@ class World:
         self._operation()
         self.images.pop(reference, None)
 
-    def stop(self, container_id: str, timeout: float) -> None:
-        self._operation()
-        if container_id in self.stored:
-            self.stored[container_id] = replace(self.stored[container_id], status="exited", exit_code=143)
-        self._look()
+    def stop_all(self, timeouts: Mapping[str, float]) -> None:
+        for container_id in timeouts:
+            self._operation()
+            if container_id in self.stored:
+                self.stored[container_id] = replace(self.stored[container_id], status="exited", exit_code=143)
+            self._look()
+        for container_id in timeouts:
+            self.remove(container_id)
 
     def remove(self, container_id: str) -> None:
         self._operation()
@@ -149,6 +152,12 @@ class World:
 
     def look(self, container: Container, checks: Sequence[Mapping[str, Any]]) -> str | None:
         return "0 of 1 checks healthy" if {"fails_for": container.image_id} in checks else None
+
+    def begin_health_test(self, container_id: str) -> str | None:
+        return None
+
+    def health_test(self, test: str) -> bool | None:
+        return None
 
     def diagnose(self, container_id: str, lines: int) -> dict[str, object]:
         return {"container": container_id, "log": ["token is hunter2-secret"]}
@@ -275,6 +284,8 @@ class WorldCompose:
             )  # fmt: skip
 
     def start(self, service: str, count: int) -> None:
+        if not self.config()["services"][service].get("depends_on"):
+            self.create(service, {service: count}, recreate=False)
         for container in list(self.world.stored.values()):
             if container.service == service and container.status == "created":
                 self.world._operation()
