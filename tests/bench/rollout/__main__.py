@@ -1,13 +1,15 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Failed requests, seconds and the longest gap of a deployment under constant load, by several ways to deploy.
+"""Failed requests and seconds of a deployment under constant load, by several ways to deploy.
 
-    python -m tests.bench.rollout [--only WORD] [--slow-stop]
+    python -m tests.bench.rollout [--cases 'caddy-*,nginx-early-3'] [--ways WORD]
+        [--docker-rollout SCRIPT] [--community-docker CHECKOUT]
 
-Starts one lab host with Docker and Caddy and removes it. The application has two replicas that boot in two seconds and
-answer in 50 ms; 80 requests a second, half of them POST, come through Caddy with active health checks, as role caddy
-writes it. Then the same with a release that never becomes healthy. Recorded figures: tests/bench/rollout/results.md.
+Starts one lab host with Docker, Caddy and nginx, and removes it. Forty requests a second, half of them POST, each on a
+connection of its own and answered in 50 to 400 ms, come through the proxy while v2 is deployed over v1; the release is
+one that boots in two seconds. Then, for the first case, a release that never becomes healthy. Ends with 1 when
+compose_rollout lost a request or was at work on the host for longer than docker-rollout in the same case.
 """
 
 from __future__ import annotations
@@ -15,165 +17,180 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 
-from tests.bench.rollout.methods import METHODS, Method
+from tests.bench.rollout import edges
+from tests.bench.rollout.cases import Case, selected
+from tests.bench.rollout.methods import OURS, Deployed, Method, Others, ways
 from tests.bench.rollout.traffic import CALM, Traffic
-from tests.integration.compose_rollout.conftest import Host, Project, bare_host, made
+from tests.integration.compose_rollout.conftest import MACHINE, ROOT, TOOLS, Host, Project, bare_host, made
 
-NOTHING = "compose_release_info"
-PORT = 8080
-BASE = 8001
-CADDYFILE = """
-{
-	admin localhost:2019
-	auto_https off
-}
-:%d {
-	reverse_proxy {
-		to %s
-		lb_policy round_robin
-		lb_try_duration 5s
-		lb_try_interval 100ms
-		fail_duration 2s
-		max_fails 1
-		health_uri /health
-		health_interval 1s
-		health_timeout 2s
-		transport http {
-			dial_timeout 1s
-		}
-	}
-}
-"""
-CADDY = """
-set -e
-export DEBIAN_FRONTEND=noninteractive
-command -v caddy >/dev/null || apt-get install -qq -y --no-install-recommends caddy >/dev/null
-"""
+INFO = "compose_release_info"
+BEFORE = 2.0
 
 
 @dataclass(frozen=True)
 class Figures:
-    """One deployment under load."""
+    """One deployment under load; ``seconds`` are those of whoever started it."""
 
-    method: str
-    rc: int
+    way: str
+    case: Case
+    deployed: Deployed
     seconds: float
     traffic: Traffic
     serving: str
-    told: str
 
-    def row(self, best: float) -> str:
-        seen = self.traffic
-        ratio = f"{self.seconds:.1f} ({self.seconds / best:.1f}x)"
-        share = 100 * len(seen.failures) / max(seen.total, 1)
+    @property
+    def failed(self) -> int:
+        return len(self.traffic.failures)
+
+    def row(self) -> str:
+        seen, done = self.traffic, self.deployed
         return (
-            f"| {self.method} | {len(seen.failures)}/{seen.total} ({share:.1f} %) | {seen.longest_gap:.2f} | "
-            f"{1000 * seen.p99:.0f} | {ratio} | {self.rc} | {self.serving} |"
+            f"| {self.way} | {self.failed}/{seen.total} | {seen.longest_gap:.2f} | {1000 * seen.p99:.0f} | "
+            f"{done.seconds:.1f} | {self.seconds:.1f} | {done.rc} | {self.serving} |"
         )
 
 
 def main() -> int:
-    """Print both tables; 1 when compose_rollout lost a request."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="only methods whose name holds this")
-    parser.add_argument("--slow-stop", action="store_true", help="an application that ignores SIGTERM")
+    """Print a table per case, and judge."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default="*", help="patterns of names, such as caddy-graceful-1, between commas")
+    parser.add_argument("--ways", default="", help="only ways whose name holds this")
+    parser.add_argument("--docker-rollout", type=Path, default=given("DOCKER_ROLLOUT"), help="its script")
+    parser.add_argument("--community-docker", type=Path, default=given("COMMUNITY_DOCKER"), help="a checkout of it")
     options = parser.parse_args()
-    methods = {name: method for name, method in METHODS.items() if options.only in name}
+    cases = selected(options.cases)
     with bare_host("bench-rollout") as host:
-        ports = " ".join(f"{host.address}:{port}" for port in range(BASE, BASE + 4))
-        host.sh(CADDY)
-        host.write("/etc/caddy/Caddyfile", CADDYFILE % (PORT, ports))
-        host.sh("caddy validate --adapter caddyfile --config /etc/caddy/Caddyfile 2>&1 && systemctl restart caddy")
-        good = [measured(host, name, method, "v2", options.slow_stop) for name, method in methods.items()]
-        bad = [measured(host, name, method, "bad", options.slow_stop) for name, method in methods.items()]
-        seconds, writes = idle(host)
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    print(f"\n{now}, {os.cpu_count()} cores, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}")
-    print(table("From v1 to v2", good))
-    print(table("From v1 to a release that never becomes healthy", bad))
-    print(
-        f"\nSecond deployment of the same release, three services: {seconds:.1f} s apart from Ansible's start, {writes}"
-    )
-    return 1 if any(f.traffic.failures for f in [*good, *bad] if "compose_rollout" in f.method) else 0
+        versions = edges.install(host)
+        start = min(ansible_start(host) for _round in range(3))
+        found = ways(Others(options.docker_rollout, options.community_docker, start), host.write)
+        methods = {name: way for name, way in found.items() if options.ways in name}
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+        say(f"{now}, {os.cpu_count()} cores, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}, {versions}")
+        say(f"Ansible's start and connection alone: {start:.1f} s")
+        good = [table(host, f"{case.name}: v1 to v2", case, "v2", methods) for case in cases]
+        bad = table(host, f"{cases[0].name}: v1 to a release that never becomes healthy", cases[0], "bad", methods)
+        if OURS in methods:
+            say(f"\nThe same release again, three services: {idle(host):.1f} s apart from Ansible's start, changed=0")
+    return judged(good, bad)
 
 
-def measured(host: Host, name: str, method: Method, version: str, slow_stop: bool) -> Figures:
+def given(variable: str) -> Path | None:
+    """A path from the environment."""
+    text = os.environ.get(variable)
+    return Path(text) if text else None
+
+
+def table(host: Host, title: str, case: Case, version: str, methods: dict[str, Method | None]) -> list[Figures]:
+    """Measure and print all ways of one case."""
+    say(f"\n{title} (load {os.getloadavg()[0]:.1f})\n")
+    say("| way | failed/total | longest gap s | p99 ms | s on the host | s in all | exit | served afterwards |")
+    say("|---|---|---|---|---|---|---|---|")
+    figures = []
+    for name, method in methods.items():
+        if method is None:
+            say(f"| {name} | not present | | | | | | |")
+            continue
+        figures.append(measured(host, name, method, case, version))
+        say(figures[-1].row())
+    for one in figures:
+        if one.deployed.told:
+            say(f"\nSteps of {one.way}, in seconds: {one.deployed.told}")
+        for failure in sorted({words for _moment, words in one.traffic.failures}) if one.way == OURS else ():
+            say(f"Lost by {one.way}: {failure}")
+    return figures
+
+
+def measured(host: Host, name: str, method: Method, case: Case, version: str) -> Figures:
     """One deployment of ``version`` over v1, on a project made for it."""
-    with made(host, "bench", BASE) as project:
-        deployed(project, "v1", slow_stop)
-        project.deploy(version="1", drain_delay=0)
-        until_served(host, project)
-        with Traffic(host.address, PORT) as traffic:
-            time.sleep(2)  # a part of the load, not a wait for something
-            compose(project, version, slow_stop)
+    edge = edges.PROXIES[case.proxy]
+    with made(host, "bench", edges.FIRST_PORT) as project:
+        case.compose(project, "v1")
+        first = project.deploy(version="1", proxy=[dict(edge.option)])
+        if first.rc:
+            raise SystemExit(first.text)
+        edges.expose(host, case.proxy)
+        until_served(host, project, edge.port)
+        with Traffic(host.address, edge.port) as traffic:
+            time.sleep(BEFORE)  # a part of the load, not a wait for something
+            case.compose(project, version)
             began = time.monotonic()
-            rc, told = method(project)
+            deployed = method(project, case.proxy)
             seconds = time.monotonic() - began
             time.sleep(CALM)
             serving = traffic.serving()
-        print(f"{name}, {version}: exit {rc}, {len(traffic.failures)} of {traffic.total} failed", flush=True)
-        return Figures(name, rc, seconds, traffic, serving, told)
+        edges.withdraw(host)
+        return Figures(name, case, deployed, seconds, traffic, serving)
 
 
-def idle(host: Host) -> tuple[float, str]:
+def judged(good: list[list[Figures]], bad: list[Figures]) -> int:
+    """Say what compose_rollout did not reach; 0 when nothing."""
+    missed = []
+    for figures in [*good, bad]:
+        ours = next((one for one in figures if one.way == OURS), None)
+        if ours is None:
+            continue
+        if ours.failed:
+            missed.append(f"{ours.case.name}: {ours.failed} requests failed")
+        rival = next((one for one in figures if one.way.startswith("docker-rollout")), None)
+        if rival is not None and ours.deployed.seconds > rival.deployed.seconds:
+            missed.append(
+                f"{ours.case.name}: {ours.deployed.seconds:.1f} s, {rival.way} {rival.deployed.seconds:.1f} s"
+            )
+    say("\n" + ("Missed: " + "; ".join(missed) if missed else "No request lost, never slower than docker-rollout"))
+    return 1 if missed else 0
+
+
+def ansible_start(host: Host) -> float:
+    """Seconds of a task that does nothing."""
+    began = time.monotonic()
+    command = [str(TOOLS / "ansible"), MACHINE, "-i", str(host.inventory), "-m", "ansible.builtin.ping"]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def idle(host: Host) -> float:
     """The least seconds of a deployment that has nothing to do, without those of a module that does nothing."""
-    with made(host, "idle", BASE + 100) as project:
+    with made(host, "idle", edges.LAST_PORT + 100) as project:
         extra = {"image": "application:v1", "volumes": ["/usr:/usr:ro"]}
         project.compose("v1", services={"worker": extra, "mailer": extra})
         project.deploy(version="1", stable_for=1)
         spent: dict[str, float] = {}
         for _round in range(3):
             for name, arguments in (
-                ("compose_rollout", {"project": project.name, "version": "1"}),
-                (NOTHING, {"project": project.name}),
+                (OURS, {"project": project.name, "version": "1"}),
+                (INFO, {"project": project.name}),
             ):
                 began = time.monotonic()
                 outcome = host.module(name, **arguments)
                 spent[name] = min(spent.get(name, float("inf")), time.monotonic() - began)
                 if outcome.rc or outcome.result["changed"]:
                     raise SystemExit(outcome.text)
-    return spent["compose_rollout"] - spent[NOTHING], "changed=0"
+    return spent[OURS] - spent[INFO]
 
 
-def deployed(project: Project, version: str, slow_stop: bool) -> None:
-    """The first release, by plain Compose; the ways that need no record find an ordinary project."""
-    compose(project, version, slow_stop)
-    project.host.sh(f"cd /opt/{project.name} && docker compose up -d --wait 2>&1")
-
-
-def compose(project: Project, version: str, slow_stop: bool) -> None:
-    """Write the Compose file of a version."""
-    environment = {"APP_BOOT": "2", **({"APP_IGNORE_TERM": "1"} if slow_stop else {})}
-    check = ["CMD", "python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')"]
-    healthcheck = {"test": check, "interval": "1s", "timeout": "5s", "start_period": "5s", "retries": 3}
-    ports = f"{project.host.address}:{project.ports[0]}-{project.ports[-1]}:8000"
-    project.compose(version, environment=environment, healthcheck=healthcheck, ports=[ports], stop_grace_period="5s")
-
-
-def until_served(host: Host, project: Project) -> None:
-    """Wait until Caddy has found both replicas."""
+def until_served(host: Host, project: Project, port: int) -> None:
+    """Wait until the proxy has found every replica."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        with Traffic(host.address, PORT) as traffic:
+        with Traffic(host.address, port) as traffic:
             time.sleep(1)
         if traffic.total and not traffic.failures:
             return
-    raise SystemExit(f"Caddy does not reach {project.name}: {traffic.failures[-1:]}")
+    raise SystemExit(f"the proxy does not reach {project.name}: {traffic.failures[-1:]}")
 
 
-def table(title: str, figures: list[Figures]) -> str:
-    """The figures as Markdown. Ratios of the seconds are to the fastest."""
-    best = min(f.seconds for f in figures)
-    head = "| way | failed/total | longest gap s | p99 ms | deploy s | exit | served afterwards |"
-    steps = [f"Steps of {f.method}, in seconds: {f.told}" for f in figures if f.told]
-    return "\n".join(
-        [f"\n{title}\n", head, "|---|---|---|---|---|---|---|", *(f.row(best) for f in figures), "", *steps]
-    )
+def say(line: str) -> None:
+    """Print at once, as a run takes long."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -5,14 +5,22 @@
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
-from tests.integration.compose_rollout.conftest import Outcome, Project
+from tests.bench.rollout.edges import PROXIES
+from tests.integration.compose_rollout.conftest import ROOT, Project
 
 HEALTH_SECONDS = 30
-# What docker-rollout (github.com/wowu/docker-rollout) documents, written anew: twice the containers, poll their health
-# once a second, take the new ones away when they are not healthy in time, else stop and remove the old ones.
+OURS = "compose_rollout"
+PLUGIN = "/usr/local/lib/docker/cli-plugins/docker-rollout"
+# What docker-rollout (github.com/wowu/docker-rollout) does, written anew for where it is not at hand: twice the
+# containers, poll their health once a second, take the new ones away when they are not healthy in time, else the old.
 DOUBLE = r"""
 cd /opt/{name}
 old=$(docker compose ps --quiet web); count=$(echo "$old" | wc -w)
@@ -29,42 +37,104 @@ done
 if [ $healthy != $count ]; then docker stop $new >/dev/null; docker rm $new >/dev/null; exit 1; fi
 docker stop $old >/dev/null; docker rm $old >/dev/null
 """
-Method = Callable[[Project], tuple[int, str]]
-"""Exit code, and where the seconds went as far as the way tells."""
+TIMED = """
+began=$(date +%s%N)
+( {text}
+) >&2
+echo rc=$? ms=$(( ($(date +%s%N) - began) / 1000000 ))
+"""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """How a deployment ended, the seconds it took on the host, and where they went as far as the way tells."""
+
+    rc: int
+    seconds: float
+    told: str = ""
+
+
+@dataclass(frozen=True)
+class Others:
+    """Where other programs are: docker-rollout's script, a checkout of community.docker; None where there is none.
+
+    ``start`` is what Ansible's own start and connection take, in seconds.
+    """
+
+    docker_rollout: Path | None
+    community_docker: Path | None
+    start: float
+
+
+Method = Callable[[Project, str], Deployed]
+"""Deploys a project that is behind a proxy of that name."""
 
 
 def by_script(text: str) -> Method:
-    """A method that is a script on the host."""
+    """A method that is a script on the host, whose seconds the host itself counts."""
 
-    def run(project: Project) -> tuple[int, str]:
-        script = f"( {text.format(name=project.name, seconds=HEALTH_SECONDS)}\n) >&2; echo rc=$?"
-        return int(project.host.sh(script, check=False).rpartition("rc=")[2]), ""
+    def run(project: Project, proxy: str) -> Deployed:
+        script = TIMED.format(text=text.format(name=project.name, seconds=HEALTH_SECONDS))
+        rc, milliseconds = re.findall(r"rc=(\d+) ms=(\d+)", project.host.sh(script, check=False))[-1]
+        return Deployed(int(rc), int(milliseconds) / 1000)
 
     return run
 
 
-def rollout(project: Project) -> tuple[int, str]:
-    """compose_rollout; the proxy in front finds out by itself."""
-    return _told(project.deploy(drain_delay=2, wait_timeout=HEALTH_SECONDS))
-
-
-def rollout_told(project: Project) -> tuple[int, str]:
-    """compose_rollout, which tells Caddy where to send requests."""
-    proxy = [{"type": "caddy", "service": "web", "port": 8000}]
-    return _told(project.deploy(wait_timeout=HEALTH_SECONDS, proxy=proxy))
-
-
-def _told(outcome: Outcome) -> tuple[int, str]:
+def rollout(project: Project, proxy: str) -> Deployed:
+    """compose_rollout with its defaults, told of the proxy."""
+    outcome = project.deploy(wait_timeout=HEALTH_SECONDS, proxy=[dict(PROXIES[proxy].option)])
     spent: Counter[str] = Counter()
     for step in outcome.result.get("steps") or []:
         spent[step["step"]] += step.get("seconds", 0.0)
-    return outcome.rc, ", ".join(f"{name} {seconds:.1f}" for name, seconds in spent.items())
+    told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in spent.items())
+    return Deployed(outcome.rc, float(outcome.result.get("seconds", "nan")), told)
 
 
-METHODS: Mapping[str, Method] = {
-    "docker compose up -d": by_script("cd /opt/{name} && docker compose up -d"),
-    "docker compose up -d --wait": by_script("cd /opt/{name} && docker compose up -d --wait --wait-timeout {seconds}"),
-    "scale to 2N, then stop the old": by_script(DOUBLE),
-    "compose_rollout": rollout,
-    "compose_rollout, proxy: caddy": rollout_told,
-}
+def compose_v2(start: float) -> Method:
+    """community.docker's module, which does not say its seconds: those of the task without Ansible's start."""
+
+    def run(project: Project, proxy: str) -> Deployed:
+        began = time.monotonic()
+        outcome = project.host.module(
+            "community.docker.docker_compose_v2",
+            project_src=f"/opt/{project.name}",
+            project_name=project.name,
+            wait=True,
+            wait_timeout=HEALTH_SECONDS,
+        )
+        return Deployed(outcome.rc, max(0.0, time.monotonic() - began - start))
+
+    return run
+
+
+def ways(others: Others, project_host: Callable[[str, str], None]) -> dict[str, Method | None]:
+    """All of them; None for one that is not present. ``project_host`` writes a file on the host."""
+    found: dict[str, Method | None] = {
+        "docker compose up -d": by_script("cd /opt/{name} && docker compose up -d"),
+        "docker_compose_v2, wait": None,
+        "docker-rollout, re-implemented": by_script(DOUBLE),
+        OURS: rollout,
+    }
+    if others.community_docker is not None:
+        reach_collection(others.community_docker)
+        found["docker_compose_v2, wait"] = compose_v2(others.start)
+    if others.docker_rollout is not None:
+        text = others.docker_rollout.read_text(encoding="utf-8")
+        version = re.search(r"^VERSION=(\S+)", text, re.MULTILINE)
+        project_host(PLUGIN, text)
+        real = by_script("cd /opt/{name} && chmod +x " + PLUGIN + " && docker rollout --timeout {seconds} web")
+        named = f"docker-rollout {version[1] if version else ''}".strip()
+        found = {named if "re-impl" in name else name: way for name, way in found.items()}
+        found[named] = real
+    return found
+
+
+def reach_collection(path: Path) -> None:
+    """Let Ansible find a checkout of community.docker at any place."""
+    parent = ROOT / ".cache" / "bench-collections"
+    link = parent / "ansible_collections" / "community" / "docker"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(path.resolve())
+    os.environ["ANSIBLE_COLLECTIONS_PATH"] = f"{ROOT / 'collections'}:{parent}"

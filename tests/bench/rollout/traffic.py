@@ -13,15 +13,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
 
-THREADS = 8
-PERIOD = 0.1
+THREADS = 16
+PERIOD = 0.4
+SHORTEST, LONGEST = 0.05, 0.4
 ANSWER_SECONDS = 30.0
 CALM = 3.0
 
 
 @dataclass
 class Traffic:
-    """GET and POST in turn, from several threads, each on a connection of its own, at ``THREADS / PERIOD`` a second."""
+    """GET and POST in turn, from several threads, each on a connection of its own, at ``THREADS / PERIOD`` a second.
+
+    Each asks for its own time to be answered in, between ``SHORTEST`` and ``LONGEST`` seconds.
+    """
 
     address: str
     port: int
@@ -73,7 +77,7 @@ class Traffic:
             turn += 1
             began = time.monotonic()
             try:
-                version = self._ask("POST" if turn % 2 else "GET")
+                version = self._ask("POST" if turn % 2 else "GET", turn)
             except (OSError, http.client.HTTPException) as error:
                 with self._lock:
                     self.failures.append((time.monotonic(), f"{type(error).__name__}: {error}"))
@@ -83,10 +87,11 @@ class Traffic:
                     self.answers.append((ended, ended - began, version))
             self._stop.wait(max(0.0, PERIOD - (time.monotonic() - began)))
 
-    def _ask(self, method: str) -> str:
+    def _ask(self, method: str, turn: int) -> str:
+        seconds = SHORTEST + (LONGEST - SHORTEST) * (turn * 37 % 100) / 99
         connection = http.client.HTTPConnection(self.address, self.port, timeout=ANSWER_SECONDS)
         try:
-            connection.request(method, "/order", body=b"x" if method == "POST" else None)
+            connection.request(method, f"/order?seconds={seconds:.3f}", body=b"x" if method == "POST" else None)
             response = connection.getresponse()
             text = response.read().decode()
             if response.status != 200:

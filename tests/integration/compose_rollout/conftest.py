@@ -93,7 +93,8 @@ class Host:
 
     def begin(self, name: str, *flags: str, **arguments: Any) -> subprocess.Popen[str]:
         """Start a module through Ansible without waiting for it."""
-        command = [str(TOOLS / "ansible"), MACHINE, "-i", str(self.inventory), "-m", f"keelson.ops.{name}"]
+        command = [str(TOOLS / "ansible"), MACHINE, "-i", str(self.inventory), "-m"]
+        command.append(name if "." in name else f"keelson.ops.{name}")
         environment = {
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

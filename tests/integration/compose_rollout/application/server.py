@@ -16,16 +16,25 @@ VERSION = Path("/application/version").read_text(encoding="utf-8").strip()
 SICK_AFTER = float(os.environ.get("APP_SICK_AFTER", "inf"))
 BEGAN = time.monotonic()
 TOKEN = os.environ.get("APP_TOKEN", "")
+BOOT = float(os.environ.get("APP_BOOT", "0.2"))
+EARLY = "APP_EARLY" in os.environ
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET and POST of anything takes a moment; /health is 503 in the version named bad."""
+    """GET and POST of anything takes a moment; /health is 503 in the version named bad.
+
+    One that listens early answers everything with 503 until it has booted.
+    """
 
     def do_GET(self) -> None:
+        if EARLY and time.monotonic() - BEGAN < BOOT:
+            self._answer(503)
+            return
         if self.path == "/health":
             self._answer(503 if VERSION == "bad" or time.monotonic() - BEGAN > SICK_AFTER else 200)
             return
-        time.sleep(float(os.environ.get("APP_SECONDS", "0.05")))
+        asked = self.path.partition("?seconds=")[2]
+        time.sleep(float(asked or os.environ.get("APP_SECONDS", "0.05")))
         self._answer(200)
 
     def do_POST(self) -> None:
@@ -53,11 +62,12 @@ class Server(ThreadingHTTPServer):
 print(f"version {VERSION} begins with token {TOKEN}", flush=True)
 if VERSION == "crash":
     raise SystemExit(3)
-time.sleep(float(os.environ.get("APP_BOOT", "0.5")))
+if not EARLY:
+    time.sleep(BOOT)
 server = Server(("", 8000), Handler)
 if "APP_IGNORE_TERM" in os.environ:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 else:
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-server.serve_forever()
+server.serve_forever(poll_interval=0.05)
 server.server_close()
