@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,6 +73,7 @@ class Host:
     address: str
     inventory: Path
     key: str
+    master: Path
 
     def sh(self, script: str, *, check: bool = True) -> str:
         """Run a script as root and return what it printed."""
@@ -115,8 +117,20 @@ class Host:
             result = {}
         return Outcome(process.returncode, result, out + err)
 
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """One connection that all scripts share; without it each makes its own."""
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        program, *options = self._ssh()
+        with subprocess.Popen([program, "-M", "-N", *options], **quiet) as connection:
+            try:
+                yield
+            finally:
+                connection.terminate()
+
     def _ssh(self, *command: str) -> list[str]:
         options = ["-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={self.inventory.parent}/known"]
+        options += ["-o", f"ControlPath={self.master}"]
         return ["ssh", "-q", "-i", self.key, *options, f"ops@{self.address}", *command]
 
 
@@ -197,13 +211,14 @@ def bare_host(fleet: str) -> Iterator[Host]:
     try:
         inventory = ROOT / ".cache" / "fleets" / fleet / "hosts.yml"
         known = json.loads(inventory.read_text(encoding="utf-8"))["all"]
-        machine = Host(
-            known["hosts"][MACHINE]["ansible_host"], inventory, known["vars"]["ansible_ssh_private_key_file"]
-        )
-        machine.sh(PREPARE)
-        machine.write("/opt/images/server.py", APPLICATION.read_text(encoding="utf-8"))
-        machine.sh(IMAGES)
-        yield machine
+        address, key = known["hosts"][MACHINE]["ansible_host"], known["vars"]["ansible_ssh_private_key_file"]
+        with tempfile.TemporaryDirectory() as directory:
+            machine = Host(address, inventory, key, Path(directory) / "ssh")
+            with machine.connected():
+                machine.sh(PREPARE)
+                machine.write("/opt/images/server.py", APPLICATION.read_text(encoding="utf-8"))
+                machine.sh(IMAGES)
+                yield machine
     finally:
         if "KEELSON_KEEP_FLEET" not in os.environ:
             subprocess.run([*lab, "down", fleet], cwd=ROOT, check=True)

@@ -67,7 +67,7 @@ def test_a_check_that_fails_keeps_the_old_version(serving: Project) -> None:
     checks = [{"http": {"url": "http://{address}:8000/", "body_regex": "^v1$"}}]
     before = serving.ids()
     serving.compose("v2")
-    outcome = serving.deploy(service_settings=[{"name": "web", "checks": checks, "wait_timeout": 20}])
+    outcome = serving.deploy(service_settings=[{"name": "web", "checks": checks, "wait_timeout": 12}])
     assert outcome.rc != 0
     assert "not healthy" in outcome.result["msg"], outcome.text
     assert serving.ids() == before

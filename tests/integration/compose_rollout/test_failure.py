@@ -82,7 +82,7 @@ def test_going_back_after_a_kill_removes_the_strays(project: Project, until: Unt
     project.compose("v1")
     assert project.deploy().rc == 0
     before = project.ids()
-    project.compose("v2", environment={"APP_BOOT": "30"})
+    project.compose("v2", environment={"APP_BOOT": "30"}, stop_grace_period="1s")
     process = project.host.begin("compose_rollout", project=project.name)
     until(lambda: len(project.containers()) == 4, "old and new containers side by side")
     project.kill()
