@@ -37,6 +37,7 @@ done
 if [ $healthy != $count ]; then docker stop $new >/dev/null; docker rm $new >/dev/null; exit 1; fi
 docker stop $old >/dev/null; docker rm $old >/dev/null
 """
+REAL = f"chmod +x {PLUGIN} && cd /opt/{{name}} && docker rollout --timeout {{seconds}} web"
 TIMED = """
 began=$(date +%s%N)
 ( {text}
@@ -108,26 +109,23 @@ def compose_v2(start: float) -> Method:
     return run
 
 
-def ways(others: Others, project_host: Callable[[str, str], None]) -> dict[str, Method | None]:
-    """All of them; None for one that is not present. ``project_host`` writes a file on the host."""
-    found: dict[str, Method | None] = {
-        "docker compose up -d": by_script("cd /opt/{name} && docker compose up -d"),
-        "docker_compose_v2, wait": None,
-        "docker-rollout, re-implemented": by_script(DOUBLE),
-        OURS: rollout,
-    }
-    if others.community_docker is not None:
-        reach_collection(others.community_docker)
-        found["docker_compose_v2, wait"] = compose_v2(others.start)
+def ways(others: Others, write: Callable[[str, str], None]) -> dict[str, Method | None]:
+    """All of them; None for one that is not present. ``write`` puts a text into a file on the host."""
+    rival, script, module = "docker-rollout, re-implemented", DOUBLE, None
     if others.docker_rollout is not None:
         text = others.docker_rollout.read_text(encoding="utf-8")
+        write(PLUGIN, text)
         version = re.search(r"^VERSION=(\S+)", text, re.MULTILINE)
-        project_host(PLUGIN, text)
-        real = by_script("cd /opt/{name} && chmod +x " + PLUGIN + " && docker rollout --timeout {seconds} web")
-        named = f"docker-rollout {version[1] if version else ''}".strip()
-        found = {named if "re-impl" in name else name: way for name, way in found.items()}
-        found[named] = real
-    return found
+        rival, script = f"docker-rollout {version[1] if version else ''}".strip(), REAL
+    if others.community_docker is not None:
+        reach_collection(others.community_docker)
+        module = compose_v2(others.start)
+    return {
+        "docker compose up -d": by_script("cd /opt/{name} && docker compose up -d"),
+        "docker_compose_v2, wait": module,
+        rival: by_script(script),
+        OURS: rollout,
+    }
 
 
 def reach_collection(path: Path) -> None:
