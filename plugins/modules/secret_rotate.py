@@ -86,6 +86,10 @@ options:
             description: Files with variables for the Compose files.
             type: list
             elements: path
+          proxy:
+            description: The proxies in front of its services, as for M(keelson.ops.compose_rollout).
+            type: list
+            elements: dict
           profiles:
             description: Profiles to enable.
             type: list
