@@ -40,6 +40,9 @@ notes:
     and C(ss) on the host. It is left out for ports published on the loopback address, where Docker's own proxy would
     accept the connection first; name the proxy, publish on the host's address, or let the Engine run with
     C(userland-proxy) off.
+  - Caddy opens its ports anew at every reload, whoever asks for it, and the kernel resets connections that wait in the
+    old socket at that moment. On a busy edge set C(net.ipv4.tcp_migrate_req) to 1 (Linux 5.14 and later), which moves
+    them to the new one.
   - The files in O(release_directory) are readable by root only. The resolved Compose file kept there for a rollback
     holds the values of the environment; the manifest holds no secret.
   - The image of each kept release has a local tag C(keelson-release/<project>/<service>:rollout-<n>), so that

@@ -18,7 +18,10 @@ export DEBIAN_FRONTEND=noninteractive
 command -v caddy >/dev/null && command -v nginx >/dev/null ||
   apt-get install -qq -y --no-install-recommends caddy nginx-light >/dev/null
 rm -f /etc/nginx/sites-enabled/*
+sysctl -q -w net.ipv4.tcp_migrate_req=1
 """
+"""Caddy opens its ports anew at every reload: connections that wait in the old socket are reset unless the kernel moves
+them to the new one."""
 VERSIONS = """
 echo "Engine $(docker version --format '{{.Server.Version}}')"
 echo "Compose $(docker compose version --short)"
