@@ -110,6 +110,6 @@ def test_revoking_ends_the_old_secrets_and_nothing_else() -> None:
 
 
 def test_site_yml_finds_nothing_to_change_after_a_rotation() -> None:
-    run = op.playbook("site.yml", "--tags", "deploy")
+    run = op.playbook("site.yml", "--tags", "deploy", "-v")
     assert run.rc == 0, run.tail
     assert not any(run.changed.values()), run.tail

@@ -55,7 +55,8 @@ def make_release(
 
 
 def _images(records: Mapping[str, ServiceRecord]) -> dict[str, str]:
-    return {name: record.image_id for name, record in records.items()}
+    # What ran once is not what runs: a rollback leaves it as it was.
+    return {name: record.image_id for name, record in records.items() if not record.once}
 
 
 def resolved_to_keep(target: Target, former: Mapping[str, Any] | None) -> dict[str, Any]:

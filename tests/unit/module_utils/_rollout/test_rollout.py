@@ -273,3 +273,16 @@ def test_a_version_belongs_to_what_was_deployed_with_it(tmp_path: Path) -> None:
     assert (same["release"], same["version"]) == (3, "1.1"), "the same images under other secrets are no other version"
     world.files = files("v2")
     assert rollout(world, tmp_path).run()["version"] is None
+
+
+def test_a_version_that_was_gone_back_to_is_kept_by_new_secrets(tmp_path: Path) -> None:
+    world = World(files("v1"), images())
+    rollout(world, tmp_path, version="1.0").run()
+    world.files = files("v2")
+    rollout(world, tmp_path, version="1.1").run()
+    rollout(world, tmp_path, state="rolled_back", release="1.0").run()
+    world.files = files("v1")
+    rollout(world, tmp_path, version="1.0").run()
+    world.files["services"]["web"]["environment"] = {"PASSWORD": "rotated"}
+    assert rollout(world, tmp_path).run()["version"] == "1.0"
+    assert rollout(world, tmp_path, version="1.0").run()["changed"] is False
