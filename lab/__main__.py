@@ -66,7 +66,7 @@ def _add_fleet(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up.add_argument("name")
     up.add_argument("--host", action="append", default=[], metavar="NAME=RELEASE", help="trixie or bookworm")
     up.add_argument("--domain", action="append", default=[], metavar="HOST=DOMAIN", help="a further name of a host")
-    up.add_argument("--service", action="append", default=[], help="registry, acme, s3 or mail")
+    up.add_argument("--service", action="append", default=[], help="registry, acme, s3, mail or browser")
     up.set_defaults(run=_fleet_up)
     down = actions.add_parser("down", help="remove a fleet")
     down.add_argument("name")

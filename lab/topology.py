@@ -62,6 +62,7 @@ SERVICES = {
     "acme": Service("acme", 3, 14000),
     "s3": Service("s3", 4, 5000, (Published(5000, None),)),
     "mail": Service("mail", 5, 8025, (Published(8025, None),)),
+    "browser": Service("browser", 6, 8000),
 }
 
 

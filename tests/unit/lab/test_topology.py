@@ -43,5 +43,5 @@ def test_a_host_needs_a_name_and_a_known_release(text: str) -> None:
 
 
 def test_an_unknown_service_is_answered_with_those_there_are() -> None:
-    with pytest.raises(LabError, match="registry, acme, s3, mail"):
+    with pytest.raises(LabError, match="registry, acme, s3, mail, browser"):
         parse_service("ldap")
