@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An upstream for the tests: says on which port it was asked, takes a moment, and drains before it stops."""
 
+import hashlib
 import json
 import signal
 import sys
@@ -30,6 +31,7 @@ class Backend(BaseHTTPRequestHandler):
         sent = {
             "port": PORT,
             "length": len(body),
+            "digest": hashlib.sha256(body).hexdigest(),
             "headers": {name.lower(): value for name, value in self.headers.items()},
         }
         content = json.dumps(sent).encode()
