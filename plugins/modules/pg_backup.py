@@ -56,9 +56,9 @@ options:
     type: str
     default: UTC
   compression_level:
-    description: Level of zstd.
+    description: Level of zstd. Higher ones cost more processor time and make text and the like a little smaller.
     type: int
-    default: 3
+    default: 2
   compression_threads:
     description: Threads of zstd.
     type: int
@@ -204,7 +204,7 @@ OPTIONS = {
     "max_age": {"type": "str"},
     "retention": {"type": "dict", "options": RETENTION},
     "timezone": {"type": "str", "default": "UTC"},
-    "compression_level": {"type": "int", "default": 3},
+    "compression_level": {"type": "int", "default": 2},
     "compression_threads": {"type": "int", "default": 2},
     "compression_program": {"type": "str", "choices": ["auto", "zstd", "pg_dump"], "default": "auto"},
     "encryption_recipients": {"type": "list", "elements": "str"},

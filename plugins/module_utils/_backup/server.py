@@ -17,6 +17,8 @@ from .properties import PROPERTIES
 from .session import Session
 
 OLDEST_MAJOR = 13
+# Counting runs beside the dump and is over before it: more workers and compiled queries would only cost more.
+MODEST = "SET jit = off; SET max_parallel_workers_per_gather = 0;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def session_command(programs: Programs, database: str) -> Command:
 
 def take_snapshot(session: Session) -> Snapshot:
     """Open a read-only transaction in ``session`` and describe what it sees. Raises OpsError for too old a server."""
-    number = int(session.text(f"{SETTINGS} SHOW server_version_num").strip())
+    number = int(session.text(f"{SETTINGS} {MODEST} SHOW server_version_num").strip())
     major = number // 10000
     if major < OLDEST_MAJOR:
         raise OpsError(f"the server is PostgreSQL {number / 10000:.0f}, {OLDEST_MAJOR} or newer is supported")

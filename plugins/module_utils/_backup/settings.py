@@ -109,7 +109,7 @@ class Settings:
     globals: bool = True
     max_age: float | None = None
     timezone: str = "UTC"
-    compression_level: int = 3
+    compression_level: int = 2
     compression_threads: int = 2
     compression_program: str = "auto"
     encryption_recipients: tuple[str, ...] = ()

@@ -52,7 +52,9 @@ class TargetMissedError(OpsError):
     """A drill worked and took longer, or lost more, than it may."""
 
 
+# Errors with exit codes of their own.
 DAMAGE = (ArchiveDamagedError, restoring.RestoredDiffersError, DamagedError)
+TARGET_MISSED = (TargetMissedError,)
 
 
 def add_parser(areas: Any, epilog: str) -> None:

@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import signal
+import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 from .._core.errors import OpsError
 from .._core.lock import LockHeld
-from .._pitr.beside import RecoveryError
-from . import backup, pitr, secrets
 from .output import Output
+
+AREAS = ("backup", "pitr", "secrets")
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -34,9 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="keelson", description="Operations of this host.", epilog=_EXIT_CODES, allow_abbrev=False
     )
     areas = parser.add_subparsers(dest="area", metavar="AREA", required=True)
-    backup.add_parser(areas, _EXIT_CODES)
-    pitr.add_parser(areas, _EXIT_CODES)
-    secrets.add_parser(areas, _EXIT_CODES)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    codes = _add_areas(areas, arguments)
     given = parser.parse_args(arguments)
     output = Output(as_json=given.json, quiet=given.quiet)
     # A service manager's stop unwinds like Ctrl-C, so that nothing unfinished stays behind.
@@ -45,15 +47,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.run(given, output)
     except LockHeld as error:
         return output.fail(error, EXIT_BUSY)
-    except (*backup.DAMAGE, RecoveryError) as error:
-        return output.fail(error, EXIT_DAMAGED)
-    except backup.TargetMissedError as error:
-        return output.fail(error, EXIT_TARGET)
     except OpsError as error:
-        return output.fail(error, EXIT_FAILED)
+        return output.fail(error, next((code for kind, code in codes.items() if isinstance(error, kind)), EXIT_FAILED))
     except KeyboardInterrupt:
         return output.fail(OpsError("interrupted; nothing unfinished was left"), EXIT_INTERRUPTED)
     return 0
+
+
+def _add_areas(areas: Any, arguments: Sequence[str]) -> dict[type[OpsError], int]:
+    """Add the parsers of the areas, and tell the exit codes of their errors.
+
+    Only the area that is asked for is loaded: the engines of all take longer to load than most commands run.
+    """
+    codes: dict[type[OpsError], int] = {}
+    for name in [arguments[0]] if arguments and arguments[0] in AREAS else AREAS:
+        area = importlib.import_module(f".{name}", __package__)
+        area.add_parser(areas, _EXIT_CODES)
+        codes.update(dict.fromkeys(area.DAMAGE, EXIT_DAMAGED) | dict.fromkeys(area.TARGET_MISSED, EXIT_TARGET))
+    return codes
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

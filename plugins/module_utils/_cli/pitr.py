@@ -13,6 +13,7 @@ from typing import Any
 from .._core.errors import OpsError
 from .._pitr import recovery as recovering
 from .._pitr import restore as restoring
+from .._pitr.beside import RecoveryError
 from .._pitr.drill import drill
 from .._pitr.plan import NOTHING, plan_lines
 from .._pitr.recovery import Recovery, open_recovery
@@ -23,6 +24,9 @@ from .._pitr.target import parse_target
 from .output import Output, duration, size, table
 
 Run = Callable[[argparse.Namespace, Output], None]
+# Errors with exit codes of their own.
+DAMAGE = (RecoveryError,)
+TARGET_MISSED: tuple[type[OpsError], ...] = ()
 
 
 def add_parser(areas: Any, epilog: str) -> None:

@@ -19,6 +19,9 @@ from .._secrets.settings import CONFIG_DIRECTORY, Settings, SuppliedApplication,
 from .output import Output, table
 
 Run = Callable[[argparse.Namespace, Output], None]
+# Errors with exit codes of their own.
+DAMAGE: tuple[type[OpsError], ...] = ()
+TARGET_MISSED: tuple[type[OpsError], ...] = ()
 CREATION_SECONDS = 120.0
 NO_OVERLAP = "0s"
 HEAD = ("APPLICATION", "SECRET", "PHASE", "CREATED", "DUE", "NEXT")
