@@ -126,7 +126,8 @@ def _environment(collections: Path | None) -> dict[str, str]:
 
 def _require_reference(environment: dict[str, str]) -> None:
     command = [_tool("ansible-galaxy"), "collection", "list", "prometheus.prometheus"]
-    if subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True).returncode:
+    listed = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
+    if "prometheus.prometheus" not in listed.stdout:
         raise SystemExit("collection prometheus.prometheus is missing: ansible-galaxy collection install it")
 
 
