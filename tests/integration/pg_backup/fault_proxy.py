@@ -85,8 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
         if fault == "stuck":
             with suppress(OSError):
-                while self.rfile.read(256):
-                    time.sleep(0.1)
+                # As much as lets the sender's system go on now and then, and 16 MiB in more than three minutes.
+                while self.rfile.read(4096):
+                    time.sleep(0.05)
             self.close_connection = True
             return
         body = self.read_slowly(length) if fault == "slow" else self.rfile.read(length)
