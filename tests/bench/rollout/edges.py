@@ -36,7 +36,7 @@ CADDYFILE = """
 :8080 {
 	reverse_proxy {
 		to %s
-		lb_policy round_robin
+		lb_policy least_conn
 		lb_try_duration 5s
 		lb_try_interval 100ms
 		fail_duration 2s
