@@ -55,7 +55,10 @@ def decrypting(settings: Settings, recipients: Sequence[str], runner: Runner) ->
         yield Command(("age", "--decrypt", "--identity", key))
         return
     passphrase = settings.decryption_passphrase_file
-    unlock = ("--pinentry-mode", "loopback", "--passphrase-file", passphrase) if passphrase else ()
+    # Nobody is there to be asked, and the agent takes seconds to find that out.
+    unlock: tuple[str, ...] = ("--pinentry-mode", "error")
+    if passphrase:
+        unlock = ("--pinentry-mode", "loopback", "--passphrase-file", passphrase)
     with _private_home(runner) as home:
         done = runner.run(_gpg(home, "--import", key), timeout=GPG_SECONDS, check=False)
         if done.rc != 0:
