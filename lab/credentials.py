@@ -18,6 +18,7 @@ NAMES = (
     "faults_token",
     "s3_access_key",
     "s3_secret_key",
+    "pitr_cipher_pass",
 )
 LENGTH_BYTES = 48  # 64 characters, the longest minimum of any of them
 

@@ -30,6 +30,8 @@ FLEET_LABEL = "keelson.lab.fleet"
 SUBNETS = 200
 READY_SECONDS = 120.0
 OPERATOR_UID = 1000
+# Services that speak TLS: where below /etc their certificate and key are, and whose.
+TLS_FILES = {"acme": ("pebble/tls", 0), "s3": ("s3/tls", 65534)}
 LEGACY_CGROUP = "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
 
 
@@ -202,11 +204,12 @@ def _create(fleet: str, machine: Host | Service, image: str, address: str) -> Co
     if is_host:
         (fleet_state(fleet) / "known_hosts" / address).unlink(missing_ok=True)
         _copy(container, "/home/ops/.ssh", {"authorized_keys": SSH_KEY.with_suffix(".pub").read_bytes()}, OPERATOR_UID)
-    elif machine.name == "acme":
+    elif machine.name in TLS_FILES:
         state = fleet_state(fleet)
-        ensure_server_certificate(state, f"acme.{DOMAIN}")
-        files = {name: (state / name).read_bytes() for name in (CERTIFICATE_FILE, KEY_FILE)}
-        _copy(container, "/etc", {f"pebble/tls/{name}": content for name, content in files.items()}, 0)
+        ensure_server_certificate(state, [f"{name}.{DOMAIN}" for name in TLS_FILES])
+        folder, uid = TLS_FILES[machine.name]
+        files = {f"{folder}/{name}": (state / name).read_bytes() for name in (CERTIFICATE_FILE, KEY_FILE)}
+        _copy(container, "/etc", files, uid)
     return container
 
 

@@ -125,8 +125,9 @@ def _digest(recipe: Recipe, base_id: str) -> str:
 def _s3_context() -> Path:
     """The build context of the S3 server: its Dockerfile and the pinned packages, fetched by this machine's own pip."""
     pins = ROOT / "requirements" / "s3.txt"
-    recipe = (IMAGES / "s3" / "Dockerfile").read_bytes()
-    context = CACHE / f"s3-image-{hashlib.sha256(pins.read_bytes() + recipe + S3_PYTHON.encode()).hexdigest()[:16]}"
+    own = {path.name: path.read_bytes() for path in sorted((IMAGES / "s3").iterdir()) if path.is_file()}
+    made_of = pins.read_bytes() + b"".join(own.values()) + S3_PYTHON.encode()
+    context = CACHE / f"s3-image-{hashlib.sha256(made_of).hexdigest()[:16]}"
     if context.exists():
         return context
     CACHE.mkdir(exist_ok=True)
@@ -136,6 +137,7 @@ def _s3_context() -> Path:
         done = subprocess.run([*command, "-r", str(pins)], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise LabError(f"pip cannot download {pins.name}: {done.stderr[-1500:]}")
-        Path(scratch, "context", "Dockerfile").write_bytes(recipe)
+        for name, content in own.items():
+            Path(scratch, "context", name).write_bytes(content)
         Path(scratch, "context").rename(context)
     return context

@@ -16,7 +16,7 @@ from .credentials import ensure_secrets
 from .paths import ROOT, fleet_state
 from .playbooks import playbook
 from .progress import LabError, say
-from .seed import ROOTS_FILE, keep_acme_roots, seed_bucket, seed_registry
+from .seed import ROOTS_FILE, keep_acme_roots, seed_buckets, seed_registry
 from .topology import SERVICES, Fleet, Lab, LocalPorts
 
 
@@ -31,7 +31,7 @@ def bring_up(names: Sequence[str], *, provision: bool) -> int:
     secrets = ensure_secrets(state)
     seed_registry()
     keep_acme_roots(state, f"10.77.0.{SERVICES['acme'].number}")
-    seed_bucket(lab.ports, secrets)
+    seed_buckets(lab.ports, secrets)
     if not provision:
         say(f"Bare hosts are up after {time.monotonic() - started:.0f} s; provision them with: make lab")
         return 0

@@ -21,6 +21,7 @@ from .topology import LocalPorts
 
 LAB = "lab"
 BUCKET = "shop-backups"
+PITR_BUCKET = "shop-pitr"
 DEMO_VERSIONS = ("1.0.0", "1.1.0")
 ROOTS_FILE = "acme-roots.pem"
 HTTP_OK = 200
@@ -52,15 +53,16 @@ def keep_acme_roots(state: Path, acme_address: str) -> None:
         bundle.write_text(known + root, encoding="utf-8")
 
 
-def seed_bucket(ports: LocalPorts, secrets: Mapping[str, str]) -> None:
-    """Make the backup bucket, versioned, unless it is there."""
+def seed_buckets(ports: LocalPorts, secrets: Mapping[str, str]) -> None:
+    """Make the buckets of dumps, versioned, and of point-in-time recovery, unless they are there."""
     s3 = s3_client(ports, secrets)
-    try:
-        s3.create_bucket(Bucket=BUCKET)
-        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
-            raise LabError(f"bucket {BUCKET} cannot be made: {error}") from None
+    for bucket in (BUCKET, PITR_BUCKET):
+        try:
+            s3.create_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                raise LabError(f"bucket {bucket} cannot be made: {error}") from None
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
 
 
 def s3_client(ports: LocalPorts, secrets: Mapping[str, str]) -> Any:

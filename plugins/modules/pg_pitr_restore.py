@@ -118,6 +118,10 @@ outage_seconds:
   description: How long there was no server.
   type: float
   returned: after a switch
+last_transaction:
+  description: When the last transaction in what was restored was committed, in seconds since the epoch.
+  type: float
+  returned: when something was done
 """
 
 from ansible.module_utils.basic import AnsibleModule

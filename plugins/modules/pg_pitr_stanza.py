@@ -15,12 +15,23 @@ author:
 description:
   - Creates the stanza of a cluster that the role C(keelson.ops.postgres_pitr) configured on the host, sees a segment
     of WAL archived, and takes a first full backup, whatever of it is missing.
-  - Fails when the server does not archive with pgBackRest, and when the repository holds another cluster.
+  - Fails when the server does not archive with pgBackRest, and, without O(upgrade), when the repository holds another
+    cluster.
 options:
   config:
     description: Name of the cluster, as the role configured it on the host.
     type: str
     required: true
+  upgrade:
+    description:
+      - Go on with this cluster in a repository that holds another one, as when a lost host was made anew from a dump.
+      - The backups of the other one stay until the retention removes them, and can be restored until then.
+    type: bool
+    default: false
+  first_backup:
+    description: Whether to take a full backup when there is none of this cluster.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - keelson.ops.attributes
   - keelson.ops.attributes.actiongroup_ops
@@ -39,6 +50,11 @@ EXAMPLES = r"""
 - name: The repository is ready
   keelson.ops.pg_pitr_stanza:
     config: main
+
+- name: The database was restored from a dump into a new cluster, which goes on where the old one ended
+  keelson.ops.pg_pitr_stanza:
+    config: main
+    upgrade: true
 """
 
 RETURN = r"""
@@ -59,23 +75,24 @@ from ansible_collections.keelson.ops.plugins.module_utils._pitr.recovery import 
 )
 from ansible_collections.keelson.ops.plugins.module_utils._pitr.settings import load_settings
 
+OPTIONS = {
+    "config": {"type": "str", "required": True},
+    "upgrade": {"type": "bool", "default": False},
+    "first_backup": {"type": "bool", "default": True},
+}
+
 
 def run(module: AnsibleModule) -> dict[str, object]:
     """Do what is missing; in check mode tell."""
     recovery = open_recovery(load_settings(module.params["config"]))
-    plan = plan_stanza(recovery)
+    plan = plan_stanza(recovery, upgrade=module.params["upgrade"], first_backup=module.params["first_backup"])
     if plan.changes and not module.check_mode:
         ensure_stanza(recovery, plan)
-    actions = [
-        text
-        for wanted, text in ((plan.create, "create the stanza"), (plan.first_backup, "take a full backup"))
-        if wanted
-    ]
-    return {"changed": plan.changes, "actions": actions}
+    return {"changed": plan.changes, "actions": plan.lines}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"config": {"type": "str", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     run_module(module, lambda: run(module))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,58 @@ def test_deleted_rows_come_back_from_beside_the_live_table() -> None:
     sql("shop", f"DROP SCHEMA {found[0]} CASCADE")
 
 
+def recoverable() -> dict[str, Any]:
+    """What can be restored to a point in time."""
+    found: dict[str, Any] = json.loads(op.ssh("db1", "sudo keelson pitr status --json"))
+    return found
+
+
+def to_time(when: str, **others: str) -> op.Run:
+    extra = {"target_time": when, **others}
+    return op.playbook("keelson.ops.restore", *(f"--extra-vars={key}={value}" for key, value in extra.items()))
+
+
+def test_a_row_that_was_deleted_is_back_after_recovery_to_the_second_before() -> None:
+    sql("shop", "CREATE TABLE receipts AS SELECT 'kept' AS id, clock_timestamp() AS at")
+    op.eventually(
+        lambda: sql("shop", "SELECT clock_timestamp() > at + interval '2 s' FROM receipts"),
+        lambda past: past == "t",
+        within=60,
+    )
+    second_before = "replace((now() AT TIME ZONE 'UTC' - interval '1 s')::text, ' ', 'T') || 'Z'"
+    when = sql("shop", f"DELETE FROM receipts RETURNING {second_before}")  # noqa: S608
+    sql("shop", "INSERT INTO receipts VALUES ('later', now())")
+    before = recoverable()
+
+    beside = to_time(when)
+    assert beside.rc == 0, beside.tail
+    assert "the live server is untouched" in told(beside)
+    assert sql("shop", "SELECT id FROM receipts") == "later"
+    refused = to_time(when, confirm="shop")
+    assert refused.rc != 0
+    assert "confirm 'shop' is not the name of the cluster, 'data'" in told(refused)
+
+    switched = to_time(when, confirm="data")
+    assert switched.rc == 0, switched.tail
+    print(f"beside {beside.seconds:.0f} s, switch {switched.seconds:.0f} s; {told(switched)[-600:]}")
+    assert sql("shop", "SELECT id FROM receipts") == "kept"
+    op.eventually(lambda: op.get("/health")[0], lambda status: status == 200, within=120)
+    op.eventually(lambda: op.get("/api/products")[0], lambda status: status == 200, within=60)
+
+    op.ssh("db1", "sudo systemctl start keelson-pitr-diff-data.service")
+    after = recoverable()
+    assert after["ok"]
+    assert after["backups"][-1]["type"] == "diff"
+    assert after["wal_last"][:8] > before["wal_last"][:8], "a timeline of its own"
+
+    volumes = "sudo docker volume ls --quiet --filter label=keelson.pitr=data"
+    [kept] = op.ssh("db1", volumes).split()
+    assert op.ssh("db1", f"sudo cat /var/lib/docker/volumes/{kept}/_data/PG_VERSION").strip() == "17"
+    op.ssh("db1", "sudo keelson pitr discard --confirm data")
+    assert op.ssh("db1", volumes) == ""
+    sql("shop", "DROP TABLE receipts")
+
+
 def test_the_lost_database_host_comes_back_with_its_data() -> None:
     sql("shop", "DROP TABLE IF EXISTS ledger")
     sql("shop", "CREATE TABLE ledger AS SELECT g AS id, md5(g::text) AS entry FROM generate_series(1, 500) AS g")
@@ -56,6 +109,9 @@ def test_the_lost_database_host_comes_back_with_its_data() -> None:
     refused = op.playbook("keelson.ops.recover", "--extra-vars", "lost=db1")
     assert refused.rc != 0
     assert "-e lost=db1 -e confirm=db1" in told(refused)
+    refused = op.playbook("keelson.ops.recover", *LOST)
+    assert refused.rc != 0
+    assert "db1 has an archive and dumps; say which of them" in told(refused)
 
     engine = client()
     engine.containers.get("keelson-lab-db1").remove(v=True, force=True)
@@ -66,7 +122,7 @@ def test_the_lost_database_host_comes_back_with_its_data() -> None:
     assert bare.rc == 0, bare.tail
     assert op.ssh("db1", "command -v docker || echo bare").strip() == "bare"
 
-    run = op.playbook("keelson.ops.recover", *LOST, "--extra-vars", "rto_hours=1")
+    run = op.playbook("keelson.ops.recover", *LOST, "--extra-vars", "rto_hours=1 point=latest")
     assert run.rc == 0, run.tail
     figures = re.search(r"db1 is back after (\d+) s .*? (\d+) s old", told(run))
     assert figures is not None, run.tail
@@ -78,6 +134,9 @@ def test_the_lost_database_host_comes_back_with_its_data() -> None:
 
 
 def test_backups_go_on_from_where_they_were() -> None:
+    state = recoverable()
+    assert state["ok"]
+    assert (state["backups"][-1]["type"], state["archive"]["failing"]) == ("full", False)
     before = json.loads(op.ssh("db1", "sudo keelson backup list shop --json"))["points"]
     run = op.playbook("keelson.ops.drill")
     assert run.rc == 0, run.tail

@@ -44,7 +44,8 @@ def add_parser(areas: Any, epilog: str) -> None:
         parser.set_defaults(run=run)
         return parser
 
-    add("init", _init, "create the stanza and take a first full backup, where they are missing")
+    command = add("init", _init, "create the stanza and take a first full backup, where they are missing")
+    command.add_argument("--upgrade", action="store_true", help="also when the repository holds another cluster")
     add("status", _status, "show backups and the state of the archive, and publish metrics")
     add("check", _check, "have a segment of WAL archived and look for it in the repository")
     command = add("backup", _backup, "take a backup; retention is applied after it")
@@ -95,10 +96,10 @@ def _show(recovery: Recovery, output: Output) -> None:
 
 def _init(given: argparse.Namespace, output: Output) -> None:
     recovery = _open(given, output)
-    plan = recovering.plan_stanza(recovery)
+    plan = recovering.plan_stanza(recovery, upgrade=given.upgrade)
     if plan.changes:
         recovering.ensure_stanza(recovery, plan)
-    data = {"created": plan.create, "first_backup": plan.first_backup}
+    data = {"created": plan.create, "upgraded": plan.upgrade, "first_backup": plan.first_backup}
     output.result(data, [f"{recovery.settings.name}: ready" if plan.changes else "nothing to do"])
 
 

@@ -76,7 +76,7 @@ def _drill(recovery: Recovery) -> Drilled:
     recovery.state.update(drill_place={"directory": str(place.path), "volume": place.volume})
     try:
         began = recovery.clock.monotonic()
-        bring_back(recovery, place, backup, target, timeline_of(repository, live))
+        bring_back(recovery, place, backup, target, timeline_of(backup, live))
         recovery.reporter.step(f"recovering to {target.text}")
         with recovered(cluster, place, archive=False, timeout=settings.recovery_timeout, clock=recovery.clock):
             _look(recovery, before, after)

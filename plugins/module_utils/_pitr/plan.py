@@ -35,7 +35,10 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A recovered and verified data directory that waits beside the live one; ``inode`` knows it in any place."""
+    """A recovered and verified data directory that waits beside the live one; ``inode`` knows it in any place.
+
+    ``newest`` is when its last transaction was committed, in seconds since the epoch.
+    """
 
     target: str
     backup: str
@@ -43,6 +46,7 @@ class Prepared:
     volume: str | None
     inode: int
     seconds: float
+    newest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +88,12 @@ def choose_backup(repository: Repository, target: Target, now: datetime) -> Stor
     return before[-1]
 
 
-def timeline_of(repository: Repository, live: Live) -> str:
+def timeline_of(backup: StoredBackup, live: Live) -> str:
     """The history to follow: the live cluster's own, not one that a restore which was taken back left in the archive.
 
-    A cluster that isn't the repository's (a new one after a total loss) has no say.
+    A cluster that isn't the one that was backed up (a new one after a total loss) has no say.
     """
-    if live.timeline is None or live.system_id is None or live.system_id != repository.system_id:
+    if live.timeline is None or live.system_id is None or live.system_id != backup.system_id:
         return "latest"
     return str(live.timeline)
 
@@ -109,7 +113,7 @@ def plan_restore(
     check_live(live)
     if not repository.exists:
         raise OpsError(f"the repository can't be used: {repository.problem}")
-    needed, timeline = 0, timeline_of(repository, live)
+    needed, timeline = 0, "latest"
     backup: StoredBackup | None = None
     if switched is not None and switched.get("target") == target.text and target.time is not None and not again:
         action, reason = NOTHING, f"the cluster was restored to this time before, at {switched.get('at')}"
@@ -117,7 +121,7 @@ def plan_restore(
         action, reason = SWITCH, f"{prepared.directory} was restored to this time and verified"
     else:
         backup = choose_backup(repository, target, now)
-        needed = needed_space(backup)
+        needed, timeline = needed_space(backup), timeline_of(backup, live)
         action, reason = RESTORE, f"backup {backup.label} ended {backup.ended:%Y-%m-%d %H:%M:%S}+00"
     return RestorePlan(action, reason, target, backup, timeline, needed, confirmed)
 

@@ -135,30 +135,47 @@ class StanzaPlan:
     """What is missing before recovery to a point in time is possible."""
 
     create: bool
+    upgrade: bool
     first_backup: bool
 
     @property
     def changes(self) -> bool:
-        return self.create or self.first_backup
+        return self.create or self.upgrade or self.first_backup
+
+    @property
+    def lines(self) -> list[str]:
+        """What would be done, for people."""
+        texts = (
+            (self.create, "create the stanza"),
+            (self.upgrade, "begin the history of this cluster in the repository, beside that of the one before"),
+            (self.first_backup, "take a full backup"),
+        )
+        return [text for wanted, text in texts if wanted]
 
 
-def plan_stanza(recovery: Recovery) -> StanzaPlan:
-    """Decide what ``ensure_stanza`` does. Raises OpsError when the server doesn't archive with pgBackRest, or the
-    repository holds another cluster."""
+def plan_stanza(recovery: Recovery, *, upgrade: bool = False, first_backup: bool = True) -> StanzaPlan:
+    """Decide what ``ensure_stanza`` does; without ``first_backup`` it takes none.
+
+    Raises OpsError when the server doesn't archive with pgBackRest, and, without ``upgrade``, when the repository
+    holds another cluster.
+    """
     settings = ask(
         recovery.cluster,
         "SELECT json_object_agg(name, setting) FROM pg_settings WHERE name IN ('archive_mode', 'archive_command')",
     )
     check_archiving(json.loads(settings), recovery.settings)
     repository = read_repository(recovery)
-    own = ask(recovery.cluster, "SELECT system_identifier FROM pg_control_system()")
-    if repository.exists and repository.system_id is not None and str(repository.system_id) != own:
+    own = int(ask(recovery.cluster, "SELECT system_identifier FROM pg_control_system()"))
+    another = repository.exists and repository.system_id is not None and repository.system_id != own
+    if another and not upgrade:
+        name = recovery.settings.name
         raise OpsError(
             f"the repository holds another cluster (system identifier {repository.system_id}, this one is {own}); "
-            f"to have that one back: keelson pitr restore {recovery.settings.name} --to latest; "
-            "to begin anew: give this one another name or another repository path"
+            f"to have that one back: keelson pitr restore {name} --to latest; "
+            f"to go on with this one (the backups of that one stay, and expire): keelson pitr init {name} --upgrade"
         )
-    return StanzaPlan(create=not repository.exists, first_backup=not repository.of_kind("full"))
+    have = [backup for backup in repository.of_kind("full") if backup.system_id in (None, own)]
+    return StanzaPlan(create=not repository.exists, upgrade=another, first_backup=first_backup and not have)
 
 
 def check_archiving(found: dict[str, str], settings: Settings) -> None:
@@ -179,6 +196,10 @@ def ensure_stanza(recovery: Recovery, plan: StanzaPlan) -> None:
         recovery.reporter.step("creating the stanza")
         recovery.cluster.runner.run(recovery.cluster.pgbackrest("stanza-create"), timeout=QUICK)
         recovery.state.audit({"event": "stanza created"})
+    if plan.upgrade:
+        recovery.reporter.step("beginning the history of this cluster in the repository")
+        recovery.cluster.runner.run(recovery.cluster.pgbackrest("stanza-upgrade"), timeout=QUICK)
+        recovery.state.audit({"event": "stanza upgraded"})
     check(recovery)
     if plan.first_backup:
         backup(recovery, "full")

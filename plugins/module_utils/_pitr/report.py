@@ -37,6 +37,7 @@ def result_data(result: Result) -> dict[str, Any]:
         "volume": result.volume,
         "restore_seconds": result.restore_seconds,
         "outage_seconds": result.outage_seconds,
+        "last_transaction": result.newest,
     }
 
 

@@ -20,11 +20,15 @@ from .repository import StoredBackup
 from .target import Target
 
 READY_SECONDS = 300.0
+_NEWEST = "SELECT extract(epoch FROM pg_last_xact_replay_timestamp())"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``directory`` and ``volume`` hold what was restored, or after the switch what was live before."""
+    """``directory`` and ``volume`` hold what was restored, or after the switch what was live before.
+
+    ``newest`` is when the last transaction in what was restored was committed, in seconds since the epoch.
+    """
 
     target: str
     switched: bool
@@ -32,6 +36,7 @@ class Result:
     volume: str | None
     restore_seconds: float
     outage_seconds: float | None
+    newest: float | None
 
 
 def plan(recovery: Recovery, target: Target, *, confirm: str | None, again: bool) -> tuple[RestorePlan, Live]:
@@ -73,6 +78,7 @@ def apply(recovery: Recovery, decided: RestorePlan, live: Live) -> Result | None
             volume=prepared.volume,
             restore_seconds=prepared.seconds,
             outage_seconds=outage,
+            newest=prepared.newest,
         )
 
 
@@ -111,6 +117,8 @@ def _prepare(recovery: Recovery, decided: RestorePlan, live: Live) -> Prepared:
         with recovered(cluster, place, archive=True, timeout=timeout, clock=recovery.clock):
             recovery.reporter.step("verifying")
             check_assertions(cluster, recovery.settings.assertions)
+            # Nothing is replayed of a cluster in which nothing happened after the backup.
+            newest = ask(cluster, _NEWEST, beside=True) or str(backup.ended.timestamp())
     except BaseException as error:
         with suppress(OpsError, OSError):
             cluster.remove_place(place)
@@ -118,7 +126,13 @@ def _prepare(recovery: Recovery, decided: RestorePlan, live: Live) -> Prepared:
         raise
     seconds = round(recovery.clock.monotonic() - began, 3)
     prepared = Prepared(
-        decided.target.text, backup.label, str(place.path), place.volume, place.path.stat().st_ino, seconds
+        decided.target.text,
+        backup.label,
+        str(place.path),
+        place.volume,
+        place.path.stat().st_ino,
+        seconds,
+        float(newest),
     )
     recovery.state.update(prepared=asdict(prepared))
     recovery.state.audit({"event": "restored beside", **asdict(prepared)})

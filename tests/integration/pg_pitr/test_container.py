@@ -18,7 +18,7 @@ NOW = "SELECT clock_timestamp() AT TIME ZONE 'UTC' || '+00'"
 
 @pytest.fixture(scope="session")
 def ready(service: Service) -> Service:
-    assert service.result("init") == {"created": True, "first_backup": True}
+    assert service.result("init") == {"created": True, "upgraded": False, "first_backup": True}
     return service
 
 
@@ -28,7 +28,7 @@ def others(service: Service) -> str:
 
 
 def test_a_second_run_has_nothing_to_do(ready: Service) -> None:
-    assert ready.result("init") == {"created": False, "first_backup": False}
+    assert ready.result("init") == {"created": False, "upgraded": False, "first_backup": False}
     state = ready.result("status")
     assert state["ok"]
     assert [backup["type"] for backup in state["backups"]] == ["full"]  # type: ignore[attr-defined]
@@ -90,6 +90,22 @@ def test_after_a_total_loss_everything_that_was_archived_is_back(ready: Service)
     assert ready.result("restore", "--to", "latest", "--confirm", "data")["switched"]
     assert "last" in ready.sql("SELECT id FROM orders").split()
     ready.result("check")
+
+
+def test_a_new_cluster_can_take_the_place_of_the_lost_one_in_the_repository(ready: Service) -> None:
+    time = ready.sql(NOW)
+    ready.sql("INSERT INTO orders VALUES ('too late')")
+    ready.result("check")
+    ready.down()
+    ready.up()
+    ready.sql("CREATE TABLE orders (id text); INSERT INTO orders VALUES ('from a dump')")
+    assert ready.result("init", "--upgrade") == {"created": False, "upgraded": True, "first_backup": True}
+    assert ready.result("init") == {"created": False, "upgraded": False, "first_backup": False}
+    # What was archived of the lost one is still there.
+    beside = ready.result("restore", "--to", time)
+    assert (beside["switched"], beside["plan"]["timeline"]) == (False, "latest")  # type: ignore[index]
+    assert ready.sql("SELECT id FROM orders") == "from a dump"
+    assert ready.result("discard", "--confirm", "data") == {"removed": [beside["volume"]]}
 
 
 def test_the_passphrase_is_nowhere_but_in_the_configuration(ready: Service) -> None:

@@ -132,6 +132,15 @@ def test_what_cannot_be_exchanged_is_refused(tablespaces: bool, is_mount: bool, 
         decide("latest", live=Live(LIVE.directory, True, SYSTEM, 1, tablespaces, is_mount))
 
 
+def test_of_a_cluster_that_was_there_before_the_live_one_the_whole_history_is_followed() -> None:
+    described_before = described()
+    described_before[0]["db"].append({"id": 2, "repo-key": 1, "system-id": 42, "version": "17"})
+    fresh = Live(LIVE.directory, True, 42, 1, False, False)
+    both = parse_info(json.dumps(described_before), "main")
+    options = {"prepared": None, "switched": None, "confirmed": False, "again": False}
+    assert plan_restore(both, fresh, parse_target("2026-11-20 10:00Z"), NOW, **options).timeline == "latest"  # type: ignore[arg-type]
+
+
 PREPARED = Prepared("2026-11-20 10:00:00+00", "x", "/beside", None, 7, 12.5)
 
 

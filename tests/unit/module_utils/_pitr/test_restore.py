@@ -51,6 +51,7 @@ class Acted:
     up: bool = True
     recovering: int = 3
     asserted: str = "t"
+    newest: str = "1795337999.5"
     dies: str | None = None
     starts: Callable[[str], bool] = lambda content: True
     done: list[str] = field(default_factory=list)
@@ -74,6 +75,8 @@ class Acted:
                 raise CommandFailed(command, "exit code 2")
             self.recovering -= 1
             answer = "t" if self.recovering >= 0 else "f"
+        elif words[0] == "psql-beside" and "pg_last_xact_replay_timestamp" in words[-1]:
+            answer = self.newest
         elif words[0] == "psql-beside":
             answer = self.asserted
         elif words[0] == "psql-live":
