@@ -15,6 +15,8 @@ from .._core.errors import OpsError
 from .cluster import LONG, Cluster, Place, ask
 
 POLL_SECONDS = 0.5
+START_SECONDS = 30.0
+"""Within these a server that doesn't say why it ended may not have begun yet: it writes its process' number late."""
 _NEVER_REACHED = "recovery ended before configured recovery target was reached"
 
 
@@ -41,14 +43,17 @@ def wait_until_recovered(cluster: Cluster, place: Place, timeout: float, clock: 
 
     pg_ctl's own waiting ends when it takes connections, which is before the target is reached.
     """
-    deadline = clock.monotonic() + timeout
+    began, seen = clock.monotonic(), False
+    deadline = began + timeout
     while True:
         try:
             if ask(cluster, "SELECT pg_is_in_recovery()", beside=True) == "f":
                 return
         except CommandFailed:
-            if not cluster.alive_beside(place):
-                raise _died(cluster.log_beside(place)) from None
+            alive, log = cluster.alive_beside(place), cluster.log_beside(place)
+            seen = seen or alive
+            if not alive and (seen or "FATAL" in log or clock.monotonic() >= began + START_SECONDS):
+                raise _died(log) from None
         if clock.monotonic() >= deadline:
             log = cluster.log_beside(place)
             raise RecoveryError(f"not recovered within {timeout:g} s (option recovery_timeout): {log}")

@@ -53,6 +53,7 @@ class Acted:
     asserted: str = "t"
     newest: str = "1795337999.5"
     dies: str | None = None
+    slow_start: int = 0
     starts: Callable[[str], bool] = lambda content: True
     done: list[str] = field(default_factory=list)
 
@@ -71,7 +72,7 @@ class Acted:
         if words[0] == "pgbackrest" and "restore" in words:
             (Path(words[-1]) / "content").write_text("restored", encoding="utf-8")
         elif words[0] == "psql-beside" and "pg_is_in_recovery" in words[-1]:
-            if self.dies is not None:
+            if self.dies is not None or self.slow_start:
                 raise CommandFailed(command, "exit code 2")
             self.recovering -= 1
             answer = "t" if self.recovering >= 0 else "f"
@@ -122,7 +123,8 @@ class Acted:
         self.done.append(f"start beside, archive={archive}")
 
     def alive_beside(self, place: Place) -> bool:
-        return self.dies is None
+        self.slow_start, before = max(self.slow_start - 1, 0), self.slow_start
+        return self.dies is None and not before
 
     def log_beside(self, place: Place) -> str:
         return self.dies or ""
@@ -236,6 +238,19 @@ def test_an_archive_that_ends_too_early_is_explained(cluster: Acted) -> None:
     with pytest.raises(OpsError, match="restore to 'latest'"):
         go(opened(cluster))
     assert beside(cluster) == []
+
+
+def test_a_server_that_is_slow_to_begin_is_waited_for(cluster: Acted) -> None:
+    cluster.slow_start = 20
+    assert content(Path(go(opened(cluster)).directory)) == "restored"
+
+
+def test_a_server_that_never_begins_is_not_waited_for_until_the_end(cluster: Acted) -> None:
+    cluster.dies = ""
+    recovery = opened(cluster)
+    with pytest.raises(OpsError, match="ended during recovery"):
+        go(recovery)
+    assert recovery.clock.monotonic() < 60
 
 
 def test_only_the_name_of_the_cluster_removes_old_data(cluster: Acted) -> None:
