@@ -1,13 +1,13 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What judges say of a fresh host before and after the role hardening, and what the role costs.
+"""What judges say of a fresh host before and after the role hardening, by profile, and what the role costs.
 
     python -m tests.bench.hardening [--release trixie|bookworm]
 
-The judges are Lynis from the distribution and ssh-audit (pinned, installed into .cache/ssh-audit). The host is a
-container of the lab: kernel settings, partitions, auditd and the like belong to the machine that runs it, and count
-against the host.
+The judges are Lynis and OpenSCAP with the rules of the SCAP Security Guide (both as in Debian unstable) and ssh-audit
+(pinned, installed into .cache/ssh-audit). The host is a container of the lab: partitions, boot loader, auditd and the
+like belong to the machine that runs it, and count against the host.
 The figures of the last recorded run are in tests/bench/hardening/results.md.
 """
 
@@ -30,26 +30,15 @@ from pathlib import Path
 
 from lab.fleet import containers
 from lab.paths import ROOT, fleet_state
+from tests.bench.hardening.judges import PROFILES, Verdict, install, judge
 
 FLEET = "bench-hardening"
-SSH_AUDIT = "ssh-audit==3.3.0"
-TOOLS = ROOT / ".cache" / "ssh-audit"
 RECAP = re.compile(r": ok=(\d+)\s+changed=(\d+)\s+unreachable=0\s+failed=0")
 PLAY = """
 - hosts: all
   roles:
     - role: keelson.ops.hardening
 """
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the judges say: Lynis' index and its findings by name, ssh-audit's failures and warnings."""
-
-    index: int
-    findings: tuple[str, ...]
-    failures: int
-    warnings: int
 
 
 @dataclass(frozen=True)
@@ -67,15 +56,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--release", choices=["trixie", "bookworm"], default="trixie")
     release = parser.parse_args().release
-    audit = ssh_audit()
+    verdicts: dict[str, Verdict] = {}
+    costs: dict[str, list[Cost]] = {}
     with lab_host(release) as (inventory, address):
-        install_lynis()
-        before = judge(audit, address)
-        wait_for_login(inventory)
-        costs = [run_role(inventory) for _number in range(3)]
-        after = judge(audit, address)
-    print(table(release, before, after, costs))
-    return 1 if any(cost.changed for cost in costs[1:]) else 0
+        install(on_host)
+        verdicts["bare"] = judge(on_host, address)
+        for profile in ("baseline", "strict"):
+            wait_for_login(inventory)
+            costs[profile] = [run_role(inventory, profile) for _number in range(2)]
+            if profile == "strict":  # what its timer does in the background
+                on_host("systemctl start keelson-aide-init.service")
+            verdicts[profile] = judge(on_host, address)
+    print(table(release, verdicts, costs))
+    return 1 if any(runs[-1].changed for runs in costs.values()) else 0
 
 
 @contextmanager
@@ -88,46 +81,6 @@ def lab_host(release: str) -> Iterator[tuple[Path, str]]:
         yield inventory, json.loads(inventory.read_text())["all"]["hosts"]["judged"]["ansible_host"]
     finally:
         subprocess.run([*command, "down", FLEET], cwd=ROOT, check=True)
-
-
-def ssh_audit() -> Path:
-    """The path of the pinned ssh-audit."""
-    program = TOOLS / "bin" / "ssh-audit"
-    if not program.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(TOOLS)], check=True)
-        subprocess.run([str(TOOLS / "bin" / "pip"), "install", "--quiet", SSH_AUDIT], check=True)
-    return program
-
-
-def install_lynis() -> None:
-    """Bring the judge; without /.dockerenv it judges the host as a host."""
-    on_host("apt-get update -qq && apt-get install -y -qq --no-install-recommends lynis >/dev/null 2>&1")
-    on_host("rm -f /.dockerenv")
-
-
-def judge(audit: Path, address: str) -> Verdict:
-    """Ask both judges."""
-    on_host("lynis audit system --quick --quiet --no-colors >/dev/null 2>&1")
-    report = on_host("cat /var/log/lynis-report.dat")
-    index = re.search(r"^hardening_index=(\d+)$", report, re.MULTILINE)
-    findings = re.findall(r"^(?:suggestion|warning)\[\]=([A-Z]+-\d+)", report, re.MULTILINE)
-    # A finding is told by the exit code too; the report is on stdout all the same.
-    done = subprocess.run(
-        [str(audit), "--json", "--skip-rate-test", address], capture_output=True, text=True, check=False
-    )
-    notes = [
-        note
-        for kind in ("kex", "key", "enc", "mac")
-        for algorithm in json.loads(done.stdout)[kind]
-        for note in algorithm["notes"]
-    ]
-    assert index is not None, "lynis wrote no index"
-    return Verdict(
-        int(index[1]),
-        tuple(dict.fromkeys(findings)),
-        sum("fail" in note for note in notes),
-        sum("warn" in note for note in notes),
-    )
 
 
 def wait_for_login(inventory: Path) -> None:
@@ -149,12 +102,12 @@ def ansible(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def run_role(inventory: Path) -> Cost:
+def run_role(inventory: Path, profile: str) -> Cost:
     """Run the role over SSH once."""
     play = inventory.with_name("harden.yml")
     play.write_text(PLAY)
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = ansible("ansible-playbook", "-i", str(inventory), str(play))
+    done = ansible("ansible-playbook", "-i", str(inventory), "-e", f"hardening_profile={profile}", str(play))
     seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     recap = RECAP.search(done.stdout)
     if done.returncode != 0 or recap is None:
@@ -169,30 +122,52 @@ def on_host(command: str) -> str:
     return str(done.output.decode(errors="replace"))
 
 
-def table(release: str, before: Verdict, after: Verdict, costs: list[Cost]) -> str:
+def table(release: str, verdicts: dict[str, Verdict], costs: dict[str, list[Cost]]) -> str:
     """The figures as Markdown, with the machine and the time."""
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}"
+    columns = list(verdicts)
+    judged = list(verdicts.values())
     lines = [
         f"\n{now}, {machine}, load {os.getloadavg()[0]:.1f}, host {release}",
         "",
-        "| judge | bare | hardened |",
-        "|---|---|---|",
-        f"| Lynis, hardening index | {before.index} | {after.index} |",
-        f"| Lynis, kinds of findings | {len(before.findings)} | {len(after.findings)} |",
-        f"| ssh-audit, failures | {before.failures} | {after.failures} |",
-        f"| ssh-audit, warnings | {before.warnings} | {after.warnings} |",
+        row(["judge", *columns]),
+        "|---" * (len(columns) + 1) + "|",
+        row(["Lynis, hardening index", *(verdict.index for verdict in judged)]),
+        row(["Lynis, kinds of findings", *(len(verdict.findings) for verdict in judged)]),
+        *(row([f"OpenSCAP, {name}", *scap_cells(name, judged)]) for name in PROFILES),
+        row(["ssh-audit, failures", *(verdict.failures for verdict in judged)]),
+        row(["ssh-audit, warnings", *(verdict.warnings for verdict in judged)]),
         "",
         "| run of the role | seconds | CPU s of the controller | tasks | changed |",
         "|---|---|---|---|---|",
         *(
-            f"| {number} | {cost.seconds:.1f} | {cost.cpu:.1f} | {cost.tasks} | {cost.changed} |"
-            for number, cost in enumerate(costs, 1)
+            row([f"{profile} {number}", f"{cost.seconds:.1f}", f"{cost.cpu:.1f}", cost.tasks, cost.changed])
+            for profile, runs in costs.items()
+            for number, cost in enumerate(runs, 1)
         ),
-        "",
-        f"Findings left: {', '.join(after.findings)}",
     ]
+    for profile, verdict in verdicts.items():
+        if profile != "bare":
+            failed = sorted(set().union(*(verdict.failed(name) for name in PROFILES)))
+            lines += [
+                "",
+                f"{profile}, findings of Lynis left: {', '.join(verdict.findings)}",
+                "",
+                f"{profile}, rules of OpenSCAP left: {', '.join(failed)}",
+            ]
     return "\n".join(lines)
+
+
+def scap_cells(profile: str, verdicts: list[Verdict]) -> list[str]:
+    """Per verdict, the share of applicable rules that hold, and how many of those that apply in any of the states."""
+    ever = len(set().union(*(verdict.passed(profile) | verdict.failed(profile) for verdict in verdicts)))
+    return [f"{verdict.percent(profile):.1f} % ({len(verdict.passed(profile))}/{ever})" for verdict in verdicts]
+
+
+def row(cells: list[object]) -> str:
+    """A row of a Markdown table."""
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,144 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Lynis, OpenSCAP and ssh-audit say of a host that is a container of the lab."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.paths import ROOT
+
+SSH_AUDIT = "ssh-audit==3.3.0"
+TOOLS = ROOT / ".cache" / "ssh-audit"
+PROFILES = {
+    "CIS level 1": "cis_level1_server",
+    "CIS level 2": "cis_level2_server",
+    "ANSSI BP-028 enhanced": "anssi_bp28_enhanced",
+}
+RULE = re.compile(r"^xccdf_org\.ssgproject\.content_rule_(\w[\w.-]*):(\w+)$", re.MULTILINE)
+
+# The newest rules and Lynis come from Debian unstable, and nothing else from there; the mirror is the host's own.
+INSTALL = r"""
+set -e
+export DEBIAN_FRONTEND=noninteractive
+mirror=$(awk '$1 == "deb" { print $2; exit }' /etc/apt/sources.list)
+echo "deb [check-valid-until=no] $mirror unstable main" > /etc/apt/sources.list.d/judges.list
+cat > /etc/apt/preferences.d/judges <<END
+Package: *
+Pin: release a=unstable
+Pin-Priority: -10
+
+Package: lynis ssg-base ssg-debian
+Pin: release a=unstable
+Pin-Priority: 990
+END
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends lynis openscap-scanner ssg-debian linux-base >/dev/null 2>&1
+echo installed
+"""
+
+# Judged as a host: without the marks of a container, and with kernel settings that are its own. They are a copy, since
+# those of the machine beneath are not ours to change; the network's are real.
+AS_A_HOST = r"""
+set -e
+rm -f /.dockerenv
+mkdir -p /run/judged/sys /run/judged/net
+mount --bind /proc/sys/net /run/judged/net
+cp -r /proc/sys/. /run/judged/sys/ 2>/dev/null || true
+mount --bind /run/judged/sys /proc/sys
+mount --bind /run/judged/net /proc/sys/net
+echo host
+"""
+# What a boot does with the kernel settings that the role wrote and does not apply in a container.
+BOOT_SETTINGS = "sysctl --quiet --ignore --load=/etc/sysctl.d/60-keelson-kernel.conf 2>&1 || true"
+
+Shell = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Lynis' index and findings, OpenSCAP's results per profile and rule, ssh-audit's failures and warnings."""
+
+    index: int
+    findings: tuple[str, ...]
+    failures: int
+    warnings: int
+    rules: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def passed(self, profile: str) -> set[str]:
+        """The rules of a profile that hold."""
+        return {rule for rule, result in self.rules[profile].items() if result == "pass"}
+
+    def failed(self, profile: str) -> set[str]:
+        """The rules of a profile that don't hold."""
+        return {rule for rule, result in self.rules[profile].items() if result in {"fail", "error"}}
+
+    def percent(self, profile: str) -> float:
+        """Rules that hold, of those that apply, in percent."""
+        applicable = len(self.passed(profile)) + len(self.failed(profile))
+        return 100 * len(self.passed(profile)) / applicable if applicable else 0.0
+
+
+def install(shell: Shell) -> None:
+    """Bring the judges to the host. Raises SystemExit when they can't be had."""
+    for script, word in ((INSTALL, "installed"), (AS_A_HOST, "host")):
+        said = shell(script)
+        if not said.strip().endswith(word):
+            raise SystemExit(f"the judged host could not be prepared: {said[-2000:]}")
+
+
+def judge(shell: Shell, address: str) -> Verdict:
+    """Ask all judges about the host at ``address``, on which ``shell`` runs commands as root."""
+    shell(BOOT_SETTINGS)
+    shell("lynis audit system --quick --quiet --no-colors >/dev/null 2>&1")
+    report = shell("cat /var/log/lynis-report.dat")
+    index = re.search(r"^hardening_index=(\d+)$", report, re.MULTILINE)
+    findings = re.findall(r"^(?:suggestion|warning)\[\]=([A-Z]+-\d+)", report, re.MULTILINE)
+    if index is None:
+        raise SystemExit("lynis wrote no index")
+    rules = {name: evaluate(shell, profile) for name, profile in PROFILES.items()}
+    return Verdict(int(index[1]), tuple(dict.fromkeys(findings)), *ssh_notes(address), rules)
+
+
+def evaluate(shell: Shell, profile: str) -> dict[str, str]:
+    """OpenSCAP's result of every rule of a profile."""
+    said = shell(
+        ". /etc/os-release; env --unset=container oscap xccdf eval --progress"
+        f" --profile xccdf_org.ssgproject.content_profile_{profile}"
+        " /usr/share/xml/scap/ssg/content/ssg-debian$VERSION_ID-ds.xml 2>/dev/null"
+    )
+    found = dict(RULE.findall(said))
+    if not found:
+        raise SystemExit(f"OpenSCAP said nothing about {profile}: {said[-2000:]}")
+    return found
+
+
+def ssh_notes(address: str) -> tuple[int, int]:
+    """The failures and warnings of ssh-audit."""
+    # A finding is told by the exit code too; the report is on stdout all the same.
+    done = subprocess.run(
+        [str(ssh_audit()), "--json", "--skip-rate-test", address], capture_output=True, text=True, check=False
+    )
+    notes = [
+        note
+        for kind in ("kex", "key", "enc", "mac")
+        for algorithm in json.loads(done.stdout)[kind]
+        for note in algorithm["notes"]
+    ]
+    return sum("fail" in note for note in notes), sum("warn" in note for note in notes)
+
+
+def ssh_audit() -> Path:
+    """The path of the pinned ssh-audit."""
+    program = TOOLS / "bin" / "ssh-audit"
+    if not program.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(TOOLS)], check=True)
+        subprocess.run([str(TOOLS / "bin" / "pip"), "install", "--quiet", SSH_AUDIT], check=True)
+    return program
