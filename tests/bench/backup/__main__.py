@@ -1,7 +1,7 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure a backup of ours against pg_dump's own format, SQL piped to gzip, and a dump that is uploaded afterwards.
+"""Measure a backup of ours against pg_dump's own format, SQL piped to gzip, a dump that is uploaded, and pgBackRest.
 
     python -m tests.bench.backup [--megabytes 2000] [--rounds 1]
 
@@ -9,7 +9,10 @@ Prints ratios of one run on one machine. Processor time is that of the database'
 and of the programs outside. The Engine's own for moving a stream out of the container is counted for none of them (it
 is most for those that move most), nor is the S3 server's. Exit code 0 when ours needs at most 0.55 of the processor
 time, 0.45 of the wall time and 0.80 of the space of "pg_dump -Fc", and 160 MiB; and, to S3, 0.55 of the wall time of a
-dump to a file that is uploaded afterwards.
+dump to a file that is uploaded afterwards. The backup is restored, too, and has to equal what it was made of.
+
+pgBackRest copies files, indexes included: it compares as another way to the same end, not as another dump. Modules that
+call pg_dump, as postgresql_db of community.postgresql, cost what "pg_dump | gzip" does.
 """
 
 from __future__ import annotations
@@ -51,6 +54,7 @@ VACUUM ANALYZE;
 LIMITS = {"cpu": 0.55, "wall": 0.45, "size": 0.80}
 UPLOAD_LIMIT = 0.55
 MEMORY = 160
+MAIN = "import sys; from keelson._cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,29 @@ def dump_then_upload(container: str, folder: Path, store: dict[str, str]) -> tup
     return path.stat().st_size / 1e6, 0.0
 
 
+def physical(container: str) -> tuple[float, float]:
+    """A full backup of the cluster's files, without the archive that recovery to a moment needs."""
+    places = "--stanza=bench --pg1-path=$PGDATA --pg1-user=postgres --repo1-path=/tmp/repository"
+    program = f"pgbackrest {places} --log-level-file=off --log-level-console=error"
+    script = f"""
+    rm -rf /tmp/repository && mkdir /tmp/repository
+    {program} stanza-create
+    {program} --compress-type=zst --no-archive-check --start-fast --type=full backup
+    tar -C /tmp/repository -cf /tmp/repository.tar .
+    """
+    in_container(container, script)
+    return stored(container, "/tmp/repository.tar"), 0.0
+
+
+def restored(container: str, folder: Path) -> tuple[float, float]:
+    """A rehearsal of the restore: into another database, compared by rows and fingerprint, dropped again."""
+    size, _memory = ours(container, folder)
+    command = [sys.executable, "-c", MAIN, "backup", "drill", "bench", "--quiet", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    subprocess.run([*command, "--config-dir", str(folder)], env=environment, check=True, stdout=subprocess.DEVNULL)
+    return size, 0.0
+
+
 def ours(container: str, folder: Path, store: dict[str, str] | None = None) -> tuple[float, float]:
     """A backup with the host command's engine, fingerprint, hash and manifest included; to a folder or ``store``."""
     configuration = folder / "bench.json"
@@ -169,11 +196,11 @@ def report(costs: dict[str, list[Cost]]) -> bool:
     """Print the table; whether ours is within its limits."""
     best = {name: min(found, key=lambda cost: cost.wall) for name, found in costs.items()}
     base = best["pg_dump -Fc"]
-    print(f"{'':16}{'wall s':>9}{'CPU s':>9}{'MB':>9}{'MiB':>7}   wall, CPU and size as parts of pg_dump -Fc")
+    print(f"{'':18}{'wall s':>9}{'CPU s':>9}{'MB':>9}{'MiB':>7}   wall, CPU and size as parts of pg_dump -Fc")
     for name, cost in best.items():
         parts = "  ".join(f"{getattr(cost, key) / getattr(base, key):.2f}" for key in ("wall", "cpu", "size"))
         memory = f"{cost.memory:.0f}" if cost.memory else ""
-        print(f"{name:16}{cost.wall:9.1f}{cost.cpu:9.1f}{cost.size:9.1f}{memory:>7}   {parts}")
+        print(f"{name:18}{cost.wall:9.1f}{cost.cpu:9.1f}{cost.size:9.1f}{memory:>7}   {parts}")
     mine, streamed, uploaded = best["keelson"], best["keelson to S3"], best["dump, upload"]
     print(f"keelson to S3: {streamed.wall / uploaded.wall:.2f} of the wall time of dump, upload")
     within = all(getattr(mine, key) <= limit * getattr(base, key) for key, limit in LIMITS.items())
@@ -204,8 +231,10 @@ def compare(container: str, store: dict[str, str], rounds: int) -> dict[str, lis
         "pg_dump -Fc": lambda folder: custom(container),
         "pg_dump | gzip": lambda folder: gzipped(container),
         "keelson": lambda folder: ours(container, folder),
+        "pgBackRest": lambda folder: physical(container),
         "dump, upload": lambda folder: dump_then_upload(container, folder, store),
         "keelson to S3": lambda folder: ours(container, folder, store),
+        "keelson, restored": lambda folder: restored(container, folder),
     }
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
     for _ in range(rounds):
