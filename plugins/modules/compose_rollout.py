@@ -41,8 +41,8 @@ notes:
     accept the connection first; name the proxy, publish on the host's address, or let the Engine run with
     C(userland-proxy) off.
   - Caddy opens its ports anew at every reload, whoever asks for it, and the kernel resets connections that wait in the
-    old socket at that moment. On a busy edge set C(net.ipv4.tcp_migrate_req) to 1 (Linux 5.14 and later), which moves
-    them to the new one.
+    old socket at that moment. With C(net.ipv4.tcp_migrate_req) at 1 (Linux 5.14 and later), as role
+    P(keelson.ops.caddy#role) sets it, they are moved to the new one.
   - The files in O(release_directory) are readable by root only. The resolved Compose file kept there for a rollback
     holds the values of the environment; the manifest holds no secret.
   - The image of each kept release has a local tag C(keelson-release/<project>/<service>:rollout-<n>), so that

@@ -36,6 +36,7 @@ command -v dockerd >/dev/null && python3 -c 'import docker' 2>/dev/null || {
   apt-get install -qq -y --no-install-recommends docker.io docker-cli docker-compose python3-docker iptables iproute2 \
     >/dev/null
 }
+sysctl -q -w net.ipv4.tcp_migrate_req=1
 systemctl start docker
 docker version --format ok >/dev/null
 """
