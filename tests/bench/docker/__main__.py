@@ -6,7 +6,7 @@
     python -m tests.bench.docker --judge FOLDER [--release trixie|bookworm]
 
 FOLDER is a checkout of https://github.com/docker/docker-bench-security; it is a script, nothing is built of it. Asked
-are its parts 2 and 3. Recorded figures: tests/bench/docker/results.md.
+are its parts 2 and 3. No figures are recorded yet.
 """
 
 from __future__ import annotations

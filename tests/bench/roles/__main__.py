@@ -5,7 +5,7 @@
 
     python -m tests.bench.roles [--release trixie|bookworm] [--runs N]
 
-Recorded figures: tests/bench/roles/results.md.
+No figures are recorded yet.
 """
 
 from __future__ import annotations
