@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,20 +48,34 @@ def playbook(*arguments: str) -> Run:
     return run([str(Path(sys.executable).parent / "ansible-playbook"), "-i", "inventories/lab", *arguments])
 
 
-def run(command: Sequence[str]) -> Run:
-    """Run in the root of the repository, without a terminal; every line is passed on when it comes."""
+def show(line: str) -> None:
+    """Print a line of output as it is, at once."""
+    print(line, end="", flush=True)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    folder: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+    hear: Callable[[str], None] = show,
+) -> Run:
+    """Run without a terminal and hand every line to ``hear`` when it comes.
+
+    Without an ``environment`` it is this process's own, with the repository's Ansible configuration.
+    """
     started, lines = time.monotonic(), []
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    own = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     with subprocess.Popen(
         list(command),
-        cwd=ROOT,
-        env=environment,
+        cwd=folder,
+        env=own if environment is None else dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
         for line in process.stdout or ():
-            print(line, end="", flush=True)
+            hear(line)
             lines.append(line)
     return Run(process.returncode, "".join(lines), time.monotonic() - started)

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import argparse
 import re
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import yaml
 
+from lab import playbooks
 from tests.tools.outcomes import ROOT, Outcome, conclude, run_all, tool_environment
 
 HOST_STEPS = ("check", "converge", "idempotence", "verify")
@@ -79,29 +78,16 @@ def run(scenario: str, *, live: bool, keep: bool) -> Outcome:
     work.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "molecule", "test", "--scenario-name", scenario]
     environment = tool_environment({"MOLECULE_EPHEMERAL_DIRECTORY": str(work)})
-    started = time.monotonic()
-    lines = []
-    with (
-        work.with_suffix(".log").open("w", encoding="utf-8") as log,
-        subprocess.Popen(
-            [*command, *(["--destroy", "never"] if keep else [])],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process,
-    ):
-        for line in process.stdout or ():
+    with work.with_suffix(".log").open("w", encoding="utf-8", buffering=1) as log:
+
+        def hear(line: str) -> None:
             log.write(line)
-            log.flush()
-            lines.append(line)
             if live:
-                print(line, end="", flush=True)
-    output = "".join(lines)
-    why = problem(output, platforms(scenario), process.returncode)
-    return Outcome(scenario, time.monotonic() - started, why, "" if live else output)
+                playbooks.show(line)
+
+        done = playbooks.run([*command, *(["--destroy", "never"] if keep else [])], environment=environment, hear=hear)
+    why = problem(done.output, platforms(scenario), done.rc)
+    return Outcome(scenario, done.seconds, why, "" if live else done.output)
 
 
 def main() -> int:

@@ -16,7 +16,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
@@ -25,6 +24,7 @@ from pathlib import Path
 import pip
 import yaml
 
+from lab import playbooks
 from tests.tools.outcomes import ROOT, Outcome, conclude
 
 HOME = ROOT / ".cache" / "ansible-test"
@@ -136,21 +136,8 @@ def run(arguments: Sequence[str]) -> list[Outcome]:
     for name in ("ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "FORCE_COLOR"):
         environment.pop(name, None)
     command = ["ansible-test", "sanity", "--color", "no", "--python", version, *arguments]
-    started = time.monotonic()
-    lines = []
-    with subprocess.Popen(
-        command,
-        cwd=COPY,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        for line in process.stdout or ():
-            lines.append(line.rstrip("\n"))
-            print(line, end="", flush=True)
-    return outcomes(lines, process.returncode, time.monotonic() - started)
+    done = playbooks.run(command, folder=COPY, environment=environment)
+    return outcomes(done.output.splitlines(), done.rc, done.seconds)
 
 
 def main() -> int:
