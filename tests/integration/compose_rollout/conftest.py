@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ansible
 import pytest
 import yaml
 
@@ -25,6 +27,13 @@ TOOLS = Path(sys.executable).parent
 FLEET = "it-rollout"
 MACHINE = "roll"
 APPLICATION = Path(__file__).parent / "application" / "server.py"
+MODULES = "/opt/modules"
+KILLED = f"""
+cd {MODULES}
+output=$(PYTHONPATH={MODULES} python3 killed.py {{line}} /opt/{{name}}/arguments.json)
+echo "$?
+$output"
+"""
 PREPARE = """
 set -e
 mkdir -p /etc/systemd/system/docker.service.d
@@ -88,6 +97,17 @@ class Host:
         subprocess.run(
             self._ssh("sudo", "sh", "-c", f"'mkdir -p $(dirname {path}) && cat > {path}'"),
             input=text, text=True, check=True, capture_output=True,
+        )  # fmt: skip
+
+    def copy(self, directory: Path, path: str, *names: str) -> None:
+        """Copy files and directories of ``directory`` into ``path``."""
+        packed = subprocess.run(
+            ["tar", "-C", str(directory), "--exclude", "__pycache__", "-cf", "-", *names],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        subprocess.run(
+            self._ssh("sudo", "sh", "-c", f"'mkdir -p {path} && tar -C {path} --no-same-owner -xf -'"),
+            input=packed.stdout, check=True, capture_output=True,
         )  # fmt: skip
 
     def module(self, name: str, *flags: str, **arguments: Any) -> Outcome:
@@ -192,6 +212,12 @@ class Project:
         lines = self.host.sh(f"docker ps -a --no-trunc --format '{{{{json .}}}}' {filters}").splitlines()
         return [json.loads(line) for line in lines]
 
+    def killed_at(self, line: int, **arguments: Any) -> dict[str, Any] | None:
+        """Deploy as ``modules`` allows, killed after that line of the journal; the result, None when it was killed."""
+        self.host.write(f"/opt/{self.name}/arguments.json", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
+        code, text = self.host.sh(KILLED.format(line=line, name=self.name)).split("\n", 1)
+        return None if int(code) == 128 + signal.SIGKILL else json.loads(text)
+
     def ids(self, service: str = "web") -> set[str]:
         return {container["ID"] for container in self.containers(service)}
 
@@ -251,6 +277,16 @@ def project(host: Host, request: pytest.FixtureRequest) -> Iterator[Project]:
     number = request.session.items.index(request.node)
     with made(host, f"it{number}", 8000 + 10 * number) as empty:
         yield empty
+
+
+@pytest.fixture(scope="session")
+def modules(host: Host) -> None:
+    """The modules on the host itself, with what a controller would send along."""
+    core = Path(ansible.__file__).parent
+    host.copy(core.parent, MODULES, "ansible/module_utils")
+    host.write(f"{MODULES}/ansible/__init__.py", "")
+    host.copy(ROOT, f"{MODULES}/ansible_collections/keelson/ops", "plugins/modules", "plugins/module_utils")
+    host.copy(APPLICATION.parent, MODULES, "killed.py")
 
 
 @pytest.fixture(scope="session")

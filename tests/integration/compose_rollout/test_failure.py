@@ -127,3 +127,17 @@ def test_bad_input_names_the_option_and_touches_nothing(serving: Project) -> Non
         assert outcome.rc != 0
         assert expected in outcome.result["msg"], outcome.text
     assert serving.ids() == before
+
+
+def test_a_registry_that_is_not_there_leaves_what_runs_alone(serving: Project) -> None:
+    before = serving.ids()
+    reference = "127.0.0.1:5009/shop/web:v2"
+    serving.compose(image=reference)
+    with Load(serving.host.address, serving.ports) as load:
+        outcome = serving.deploy()
+    assert outcome.rc != 0
+    for words in (reference, "service web", "reaches the registry", "option registry", "nothing was changed"):
+        assert words in outcome.result["msg"], outcome.text
+    assert serving.ids() == before
+    assert load.failures == [], f"{len(load.failures)} of {load.total}"
+    assert set(load.answers) == {"v1"}
