@@ -79,7 +79,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.keelson.ops.plugins.module_utils._core.clock import SystemClock
-from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
+from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError, unforeseen
 from ansible_collections.keelson.ops.plugins.module_utils._secrets.deliver import Known, look_up
 from ansible_collections.keelson.ops.plugins.module_utils._secrets.store_options import STORE
 from ansible_collections.keelson.ops.plugins.module_utils._secrets.stores import Connections, open_store
@@ -131,7 +131,7 @@ class LookupModule(LookupBase):
             except OpsError as error:
                 message = error.message
             except Exception as error:  # noqa: BLE001 - its text may hold a secret
-                message = f"{term}: unexpected {type(error).__name__}; please report it"
+                message = f"{term}: {unforeseen(error)}"
             else:
                 continue
             raise AnsibleError(f"keelson.ops.secret: {message}")

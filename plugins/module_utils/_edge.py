@@ -10,14 +10,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._core.errors import OpsError, place_of
+from ._core.errors import OpsError, unforeseen
 
 
 def run_module(module: AnsibleModule, body: Callable[[], dict[str, object]]) -> None:
     """Exit the module with what ``body`` returns.
 
-    An OpsError fails with its message and facts. Any other exception fails with its type and the place in our code
-    only: its text and traceback may hold a secret.
+    An OpsError fails with its message and facts. Any other exception fails with what `unforeseen` tells of it only:
+    its text and traceback may hold a secret.
     """
     facts: dict[str, Any] = {}
     try:
@@ -25,7 +25,7 @@ def run_module(module: AnsibleModule, body: Callable[[], dict[str, object]]) -> 
     except OpsError as error:
         message, facts = error.message, error.facts
     except Exception as error:
-        message = f"unexpected {type(error).__name__} at {place_of(error)}; please report it"
+        message = unforeseen(error)
     else:
         module.exit_json(**result)
         return

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-from .._core.errors import OpsError
+from .._core.errors import OpsError, unforeseen
 from .._core.lock import LockHeld
 from .output import Output
 
@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return output.fail(error, next((code for kind, code in codes.items() if isinstance(error, kind)), EXIT_FAILED))
     except KeyboardInterrupt:
         return output.fail(OpsError("interrupted; nothing unfinished was left"), EXIT_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 its text and traceback may hold a secret
+        return output.fail(OpsError(unforeseen(error)), EXIT_FAILED)
     return 0
 
 

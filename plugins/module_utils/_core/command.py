@@ -20,6 +20,7 @@ from .masking import mask
 
 TAIL_CHARACTERS = 2000
 TERM_SECONDS = 5.0
+KILL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class CommandFailed(OpsError):
     """A program was missing, ran into its time limit or exited with a code other than 0."""
 
     def __init__(self, command: Command, reason: str, rc: int | None = None, stderr: str = "") -> None:
-        tail = mask(stderr.strip()[-TAIL_CHARACTERS:], command.secrets)
+        # Masked before it is cut: half a secret is found by no search.
+        tail = mask(stderr, command.secrets).strip()[-TAIL_CHARACTERS:]
         message = f"{command.argv[0]}: {reason}" + (f": {tail}" if tail else "")
         super().__init__(message, command=str(command), rc=rc, stderr=tail)
 
@@ -115,10 +117,17 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the program and its children: politely, then for good."""
-    for number, patience in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, None)):
+    """End the program and its children: politely, then for good.
+
+    What left their group may hold its pipes for ever; that is not waited for.
+    """
+    for number, patience in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=patience)
             return
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()

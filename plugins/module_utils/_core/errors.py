@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+
+_OURS = re.compile(r".*/(?:module_utils|modules|lib/keelson)/(.*)")
+
 
 class OpsError(Exception):
     """A failure that a person can act on.
@@ -24,9 +29,20 @@ def place_of(error: BaseException) -> str:
     trace = error.__traceback__
     place = "an unknown place"
     while trace is not None:
-        code = trace.tb_frame.f_code
-        if "module_utils" in code.co_filename or "modules" in code.co_filename:
-            name = code.co_filename.rsplit("module_utils/", 1)[-1].rsplit("modules/", 1)[-1]
-            place = f"{name}:{trace.tb_lineno}"
+        ours = _OURS.match(trace.tb_frame.f_code.co_filename)
+        if ours is not None:
+            place = f"{ours[1]}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place
+
+
+def unforeseen(error: BaseException) -> str:
+    """What may be told of an exception that no engine foresaw: its kind and place, as its text may hold a secret.
+
+    Of an error of the operating system also what that says, and of which file.
+    """
+    place = place_of(error)
+    if isinstance(error, OSError) and type(error).__module__ == "builtins" and error.errno is not None:
+        file = f"{error.filename}: " if isinstance(error.filename, (str, os.PathLike)) else ""
+        return f"{file}{os.strerror(error.errno)} (at {place})"
+    return f"unexpected {type(error).__name__} at {place}; please report it"

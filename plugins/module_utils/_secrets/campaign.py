@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .._core.clock import Clock
-from .._core.errors import OpsError, place_of
+from .._core.errors import OpsError, unforeseen
 from .application import Application
 from .credential import Credential, Holdings, Phase
 from .plan import CHANGING, PRESENT, Action, Decision
@@ -201,8 +201,7 @@ class Campaign:
             except OpsError as error:
                 course.error = course.error or _named(course.name, error)
             except Exception as error:  # noqa: BLE001 the text of an unknown exception may hold a secret
-                said = f"{course.name}: unexpected {type(error).__name__} at {place_of(error)}; please report it"
-                course.error = course.error or OpsError(said)
+                course.error = course.error or OpsError(f"{course.name}: {unforeseen(error)}")
 
         if len(courses) == 1:
             guarded(courses[0])

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.keelson.ops.plugins.module_utils._core import command as commands
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import (
+    TAIL_CHARACTERS,
     Command,
     CommandFailed,
     SubprocessRunner,
@@ -54,6 +58,14 @@ def test_a_failure_tells_code_and_stderr_with_secrets_masked() -> None:
     assert "hunter2!" not in f"{error!r} {error.facts} {command!r} {command}"
 
 
+def test_a_secret_that_lies_across_the_cut_leaves_no_tail() -> None:
+    secret = "hunter2-and-a-long-one"
+    said = "x" * 50 + secret + "y" * (TAIL_CHARACTERS - 10)
+    error = CommandFailed(Command(("program",), secrets=(secret,)), "exit code 1", 1, said)
+    assert "a-long-one" not in f"{error.message} {error.facts}"
+    assert error.message.endswith("y" * 100)
+
+
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(CommandFailed, match=r"no-such-program: cannot be run \(No such file"):
         SubprocessRunner().run(Command(("no-such-program",)))
@@ -85,6 +97,24 @@ def test_what_a_program_started_is_stopped_with_it(tmp_path: Path) -> None:
     state, deadline = Path(f"/proc/{child.read_text().strip()}/stat"), time.monotonic() + 10
     while _runs(state):
         assert time.monotonic() < deadline, state.read_text()
+
+
+def test_what_has_left_the_group_and_holds_its_pipes_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "TERM_SECONDS", 0.1)
+    monkeypatch.setattr(commands, "KILL_SECONDS", 0.1)
+    child = tmp_path / "child"
+    script = f"echo $$ > {child}.new; mv {child}.new {child}; exec sleep 300"
+
+    process = commands._start(Command(("setsid", "--fork", "sh", "-c", script)))
+    deadline = time.monotonic() + 60
+    while not child.exists():
+        assert time.monotonic() < deadline
+    commands._end(process)
+    number = int(child.read_text())
+    assert _runs(Path(f"/proc/{number}/stat"))
+    os.kill(number, signal.SIGKILL)
 
 
 def _runs(state: Path) -> bool:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+import urllib.error
 
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
@@ -59,3 +61,19 @@ def test_any_other_error_fails_without_its_text_and_with_no_exception_pending() 
     assert "unexpected ValueError" in str(module.result["msg"])
     assert "hunter2" not in str(module.result)
     assert module.pending is None
+
+
+def test_an_error_of_the_operating_system_says_what_and_where() -> None:
+    def body() -> dict[str, object]:
+        raise PermissionError(errno.EACCES, "denied for hunter2", "/var/lib/keelson/state.json")
+
+    message = str(run(body).result["msg"])
+    assert message.startswith("/var/lib/keelson/state.json: Permission denied (at ")
+    assert "hunter2" not in message
+
+
+def test_an_error_of_a_library_that_only_looks_like_one_does_not_show_its_text() -> None:
+    def body() -> dict[str, object]:
+        raise urllib.error.URLError("https://user:hunter2@example.com")
+
+    assert "hunter2" not in str(run(body).result)
