@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure a backup of ours against pg_dump's own format, SQL piped to gzip, a dump that is uploaded, and pgBackRest.
 
-    python -m tests.bench.backup [--megabytes 2000] [--rounds 1]
+    python -m tests.bench.backup [--megabytes 2000] [--rounds 1] [--community-postgresql CHECKOUT]
 
 Prints ratios of one run on one machine. Processor time is that of the database's container (server and programs in it)
 and of the programs outside. The Engine's own for moving a stream out of the container is counted for none of them (it
@@ -11,8 +11,9 @@ is most for those that move most), nor is the S3 server's. Exit code 0 when ours
 time, 0.45 of the wall time and 0.80 of the space of "pg_dump -Fc", and 160 MiB; and, to S3, 0.55 of the wall time of a
 dump to a file that is uploaded afterwards. The backup is restored, too, and has to equal what it was made of.
 
-pgBackRest copies files, indexes included: it compares as another way to the same end, not as another dump. Modules that
-call pg_dump, as postgresql_db of community.postgresql, cost what "pg_dump | gzip" does.
+pgBackRest copies files, indexes included: it compares as another way to the same end, not as another dump. With a
+checkout of https://github.com/ansible-collections/community.postgresql its module postgresql_db is measured too, inside
+the container and without Ansible's own part; it writes SQL piped to gzip.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import community
 from .store import s3_store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -174,9 +176,18 @@ def ours(container: str, folder: Path, store: dict[str, str] | None = None) -> t
     return json.loads(printed + "}")["databases"][0]["bytes"] / 1e6, float(memory)
 
 
-def make_database(megabytes: int) -> str:
+def by_module(container: str, *, restore: bool = False) -> tuple[float, float]:
+    """postgresql_db, which says of a dump neither whether it is whole nor what is in it."""
+    community.dump(container)
+    if restore:
+        community.restore(container)
+    return stored(container, community.TARGET), 0.0
+
+
+def make_database(megabytes: int, mounts: list[str]) -> str:
     """A container with a database of about that size; its id."""
-    command = ["docker", "run", "-d", "--rm", "-e", "POSTGRES_PASSWORD=bench", "-e", "POSTGRES_DB=bench", IMAGE]
+    given = ["-e", "POSTGRES_PASSWORD=bench", "-e", "POSTGRES_DB=bench", *mounts]
+    command = ["docker", "run", "-d", "--rm", *given, IMAGE]
     settings = ["postgres", "-c", "fsync=off", "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"]
     container = subprocess.run([*command, *settings], check=True, capture_output=True, text=True).stdout.strip()
     deadline = time.monotonic() + 240
@@ -196,11 +207,11 @@ def report(costs: dict[str, list[Cost]]) -> bool:
     """Print the table; whether ours is within its limits."""
     best = {name: min(found, key=lambda cost: cost.wall) for name, found in costs.items()}
     base = best["pg_dump -Fc"]
-    print(f"{'':18}{'wall s':>9}{'CPU s':>9}{'MB':>9}{'MiB':>7}   wall, CPU and size as parts of pg_dump -Fc")
+    print(f"{'':24}{'wall s':>9}{'CPU s':>9}{'MB':>9}{'MiB':>7}   wall, CPU and size as parts of pg_dump -Fc")
     for name, cost in best.items():
         parts = "  ".join(f"{getattr(cost, key) / getattr(base, key):.2f}" for key in ("wall", "cpu", "size"))
         memory = f"{cost.memory:.0f}" if cost.memory else ""
-        print(f"{name:18}{cost.wall:9.1f}{cost.cpu:9.1f}{cost.size:9.1f}{memory:>7}   {parts}")
+        print(f"{name:24}{cost.wall:9.1f}{cost.cpu:9.1f}{cost.size:9.1f}{memory:>7}   {parts}")
     mine, streamed, uploaded = best["keelson"], best["keelson to S3"], best["dump, upload"]
     print(f"keelson to S3: {streamed.wall / uploaded.wall:.2f} of the wall time of dump, upload")
     within = all(getattr(mine, key) <= limit * getattr(base, key) for key, limit in LIMITS.items())
@@ -214,18 +225,23 @@ def main() -> int:
         "--megabytes", type=int, default=2000, help="size of the database, about (default: %(default)s)"
     )
     parser.add_argument("--rounds", type=int, default=1, help="the best of so many counts (default: %(default)s)")
+    checkout = os.environ.get("COMMUNITY_POSTGRESQL")
+    parser.add_argument("--community-postgresql", type=Path, default=checkout, help="a checkout of it")
     given = parser.parse_args()
-    container = make_database(given.megabytes)
+    rival = given.community_postgresql
+    container = make_database(given.megabytes, community.mounts(rival) if rival else [])
     try:
+        if rival:
+            community.install(container)
         with s3_store() as store:
             where = f"{platform.platform()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
             print(f"{datetime.date.today()}, {where}, {given.megabytes} MB")
-            return 0 if report(compare(container, store, given.rounds)) else 1
+            return 0 if report(compare(container, store, given.rounds, rival=bool(rival))) else 1
     finally:
         subprocess.run(["docker", "rm", "-fv", container], check=False, capture_output=True)
 
 
-def compare(container: str, store: dict[str, str], rounds: int) -> dict[str, list[Cost]]:
+def compare(container: str, store: dict[str, str], rounds: int, *, rival: bool) -> dict[str, list[Cost]]:
     """Each way once a round, one after the other."""
     ways: dict[str, Callable[[Path], tuple[float, float]]] = {
         "pg_dump -Fc": lambda folder: custom(container),
@@ -236,6 +252,9 @@ def compare(container: str, store: dict[str, str], rounds: int) -> dict[str, lis
         "keelson to S3": lambda folder: ours(container, folder, store),
         "keelson, restored": lambda folder: restored(container, folder),
     }
+    if rival:
+        ways["postgresql_db"] = lambda folder: by_module(container)
+        ways["postgresql_db, restored"] = lambda folder: by_module(container, restore=True)
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
