@@ -157,7 +157,9 @@ options:
         description: Key for V(aws:kms).
         type: str
       storage_class:
-        description: Storage class of the objects, such as V(STANDARD_IA).
+        description:
+          - Storage class of the dumps, such as V(STANDARD_IA). What describes them is small, has to be readable at any
+            time, and is stored in the standard class.
         type: str
       object_lock_mode:
         description:

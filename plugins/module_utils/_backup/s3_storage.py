@@ -65,7 +65,8 @@ class S3Storage:
     def write(self, path: str, data: bytes) -> None:
         key = self.prefix + path
         digest = md5(data)
-        self.call(f"{key} cannot be written", "put_object", Key=key, Body=data, ContentMD5=digest, **self._put())
+        options = self._put(small=True)
+        self.call(f"{key} cannot be written", "put_object", Key=key, Body=data, ContentMD5=digest, **options)
 
     def publish(self, path: str, data: bytes) -> None:
         # boto3 older than 1.35 does not know the parameter IfNoneMatch; the header does the same.
@@ -131,7 +132,8 @@ class S3Storage:
         """Make an earlier version of an object the present one, by a copy on the service. Raises OpsError."""
         source = {"Bucket": self._settings.bucket, "Key": key, "VersionId": version}
         try:
-            self._client.copy(source, self._settings.bucket, key, ExtraArgs=self._put())
+            small = key.endswith(f"/{MANIFEST}")
+            self._client.copy(source, self._settings.bucket, key, ExtraArgs=self._put(small=small))
         except failures() as error:
             raise self._fail(f"{key} cannot be brought back", error) from None
 
@@ -141,14 +143,15 @@ class S3Storage:
     def _uploads(self, prefix: str) -> list[dict[str, Any]]:
         return [item for page in self.pages("list_multipart_uploads", prefix) for item in page.get("Uploads", [])]
 
-    def _put(self) -> dict[str, Any]:
+    def _put(self, *, small: bool = False) -> dict[str, Any]:
+        """Options of an object. Manifests have to be readable at any time, so no class that archives is for them."""
         days = self._settings.object_lock_days
         wanted = {
             "ObjectLockMode": self._settings.object_lock_mode,
             "ObjectLockRetainUntilDate": self._clock.now() + timedelta(days=days) if days else None,
             "ServerSideEncryption": self._settings.server_side_encryption,
             "SSEKMSKeyId": self._settings.kms_key_id,
-            "StorageClass": self._settings.storage_class,
+            "StorageClass": None if small else self._settings.storage_class,
         }
         return {key: value for key, value in wanted.items() if value}
 

@@ -17,7 +17,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._backup.restore_plan i
 from ansible_collections.keelson.ops.plugins.module_utils._backup.work_place import name_prefix
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 
-from .conftest import Bucket, Place, Server
+from .conftest import BUCKET, Bucket, Place, Server
 
 
 def test_a_backup_is_in_every_destination_and_restores(server: Server, bucket: Bucket, place: Place) -> None:
@@ -91,6 +91,20 @@ def test_the_fingerprint_is_of_the_dumps_own_snapshot(server: Server, place: Pla
         assert drilling.drill(place.open(), "shop").rows == 20002
     finally:
         server.sql("shop", 'DELETE FROM "We""ird" WHERE a = 3')
+
+
+def test_a_dump_goes_encrypted_into_an_archive_and_is_listed_from_there(bucket: Bucket, place: Place) -> None:
+    wanted = {"server_side_encryption": "aws:kms", "kms_key_id": "alias/backups", "storage_class": "GLACIER"}
+    archive = {"destinations": [{**place.options["destinations"][1], **wanted}]}
+    taking.take(place.open(**archive))
+    kinds = {}
+    for key in bucket.keys(f"{place.prefix}/"):
+        found = bucket.client.head_object(Bucket=BUCKET, Key=key)
+        assert (found["ServerSideEncryption"], found["SSEKMSKeyId"]) == ("aws:kms", "alias/backups")
+        kinds[key.rsplit("/", maxsplit=1)[-1]] = found.get("StorageClass", "STANDARD")
+    assert kinds == {"dump.zst": "GLACIER", "globals.sql.zst": "STANDARD", "manifest.json": "STANDARD"}
+    (listed,) = verifying.list_points(place.open(**archive))
+    assert listed.manifest is not None
 
 
 def test_max_age_and_retention(place: Place) -> None:
