@@ -78,3 +78,21 @@ def test_every_python_file_carries_the_licence() -> None:
 def test_the_artifact_leaves_out_what_only_the_repository_needs() -> None:
     ignored = set(yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"])
     assert {"collections", "lab", "molecule", ".cache", "tests/e2e", "tests/tools"} <= ignored
+
+
+def tasks_of(item: object) -> list[dict[str, object]]:
+    """Return every mapping in a playbook that says where it is delegated to, however deep in blocks."""
+    if isinstance(item, list):
+        return [found for inner in item for found in tasks_of(inner)]
+    if not isinstance(item, dict):
+        return []
+    return [item] * ("delegate_to" in item) + [found for inner in item.values() for found in tasks_of(inner)]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "playbooks").rglob("*.yml")), ids=lambda path: path.stem)
+def test_nothing_is_run_as_root_on_the_operators_machine(path: Path) -> None:
+    """An inventory's ``ansible_become`` holds there too. It wins over a task's keyword, not over its variables."""
+    for task in tasks_of(yaml.safe_load(path.read_text(encoding="utf-8"))):
+        if "localhost" in str(task["delegate_to"]):
+            assert "become" not in task, task.get("name")
+            assert "ansible_become" in task.get("vars", {}), task.get("name")  # type: ignore[operator]
