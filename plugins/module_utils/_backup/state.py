@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .._core.atomic import write_file
 from .._core.jsonlines import JsonLines
+from .._core.statefile import StateFile
 from .._core.textfile import Sample, write_textfile
 from .points import Point
 from .settings import Settings
@@ -45,6 +44,7 @@ class HostState:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._folder = Path(settings.state_dir) / settings.name
+        self._file = StateFile(self._folder / "state.json")
         self._journal = JsonLines(self._folder / "journal.jsonl")
         self._audit = JsonLines(settings.audit_log)
 
@@ -77,32 +77,32 @@ class HostState:
         self._audit.append({"backup": self._settings.name, **entry})
 
     def of(self, database: str) -> DatabaseState:
-        raw = self._read().get(database, {})
-        known = {f.name for f in fields(DatabaseState)}
-        values = {key: value for key, value in raw.items() if key in known}
-        return DatabaseState(**{**values, "damaged": tuple(values.get("damaged", ()))})
+        return _state_of(database, self._file.read())
 
     def update(self, database: str, **changes: Any) -> None:
-        """Store results of ``database`` and publish the metrics of all."""
-        changed = replace(self.of(database), **changes)
-        if changed.first_success_at is None:
-            changed = replace(changed, first_success_at=changed.success_at)
-        everything = {**self._read(), database: asdict(changed)}
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_file(self._folder / "state.json", json.dumps(everything, indent=1, sort_keys=True).encode())
-        if self._settings.metrics_dir:
-            folder = Path(self._settings.metrics_dir)
-            folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-            states = {name: self.of(name) for name in self._settings.databases}
-            path = folder / f"keelson_backup_{self._settings.name}.prom"
-            write_textfile(path, samples(self._settings.name, states.items()))
+        """Store results of ``database`` and publish the metrics of all.
 
-    def _read(self) -> dict[str, dict[str, Any]]:
-        try:
-            known = json.loads((self._folder / "state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
+        A backup, a verification and a drill of one name have locks of their own and may do this at the same time.
+        """
+        with self._file.changing() as known:
+            changed = replace(_state_of(database, known), **changes)
+            if changed.first_success_at is None:
+                changed = replace(changed, first_success_at=changed.success_at)
+            known[database] = asdict(changed)
+            if self._settings.metrics_dir:
+                self._publish(Path(self._settings.metrics_dir), known)
+
+    def _publish(self, folder: Path, known: Mapping[str, Mapping[str, Any]]) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+        states = {name: _state_of(name, known) for name in self._settings.databases}
+        path = folder / f"keelson_backup_{self._settings.name}.prom"
+        write_textfile(path, samples(self._settings.name, states.items()))
+
+
+def _state_of(database: str, known: Mapping[str, Mapping[str, Any]]) -> DatabaseState:
+    names = {f.name for f in fields(DatabaseState)}
+    values = {key: value for key, value in known.get(database, {}).items() if key in names}
+    return DatabaseState(**{**values, "damaged": tuple(values.get("damaged", ()))})
 
 
 def orphan_rule(died: set[Point], now: datetime) -> Any:

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._core.atomic import write_file
 from .._core.jsonlines import JsonLines
+from .._core.statefile import StateFile
 from .._core.textfile import Sample, write_textfile
 from .plan import Prepared
 from .repository import TYPES, Repository
@@ -35,24 +34,22 @@ class State:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._path = settings.folder / "state.json"
+        # The server's user passes through the folder.
+        self._file = StateFile(settings.folder / "state.json", folder_mode=0o755)
         self._audit = JsonLines(settings.audit_log)
 
     def lock_path(self) -> Path:
         return self._settings.folder / "recovery.lock"
 
     def read(self) -> dict[str, Any]:
-        try:
-            known = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return known if isinstance(known, dict) else {}
+        return self._file.read()
 
     def update(self, **changes: Any) -> None:
         """Store some values; None removes one."""
-        values = {key: value for key, value in {**self.read(), **changes}.items() if value is not None}
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        write_file(self._path, json.dumps(values, indent=1, sort_keys=True).encode())
+        with self._file.changing() as known:
+            known.update(changes)
+            for name in [name for name, value in known.items() if value is None]:
+                del known[name]
 
     def prepared(self) -> Prepared | None:
         """The directory that waits to be switched to, if it is still there."""
