@@ -72,10 +72,10 @@ def list_points(backup: Backup, databases: Sequence[str] = ()) -> list[Listed]:
 
 def choose(backup: Backup, database: str, which: str) -> Listed:
     """The point that ``which`` names: an id, ``latest``, or a time for the newest that began by then; the last two
-    pass over points with a known fault. Raises OpsError.
+    pass over points with a known fault. Of the copies of a point a sound one is taken. Raises OpsError.
     """
     until = None if which == "latest" or is_point_id(which) else _time(which)
-    listed = list_points(backup, [database])
+    listed = sorted(list_points(backup, [database]), key=lambda item: item.fault is not None)
     for candidate in sorted(listed, key=lambda item: item.point.id, reverse=True):
         by_time = candidate.fault is None and (until is None or candidate.point.taken_at <= until)
         if by_time if which == "latest" or until else which == candidate.point.id:

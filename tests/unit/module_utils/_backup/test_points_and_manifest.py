@@ -12,11 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._backup.manifest import (
-    Fingerprint,
-    Manifest,
     ManifestDamagedError,
-    StoredFile,
-    TableContent,
     parse_manifest,
 )
 from ansible_collections.keelson.ops.plugins.module_utils._backup.points import (
@@ -26,25 +22,9 @@ from ansible_collections.keelson.ops.plugins.module_utils._backup.points import 
     new_point,
 )
 
+from tests.unit.module_utils._backup.example import MANIFEST
+
 AT = datetime(2026, 3, 1, 23, 30, tzinfo=timezone(timedelta(hours=-3)))
-MANIFEST = Manifest(
-    id="20260302T023000Z-00c0ffee",
-    database="shop",
-    started_at="2026-03-02T02:30:00+00:00",
-    finished_at="2026-03-02T02:31:00+00:00",
-    seconds=60.0,
-    dump=StoredFile("dump.zst", 10, "aa"),
-    globals=StoredFile("globals.sql.zst", 5, "bb"),
-    globals_have_passwords=True,
-    fingerprint=Fingerprint((TableContent("public", "orders", 3, "full", "-5"),), {"relation r": 1}),
-    server_version="17.6",
-    tools={"pg_dump": "17.6"},
-    extensions={"plpgsql": "1.0"},
-    locale={"encoding": "UTF8", "collate": "C", "ctype": "C"},
-    owner="postgres",
-    wal_position="0/1",
-    database_bytes=1000,
-)
 
 
 def test_a_point_is_named_by_its_time_in_utc() -> None:

@@ -9,12 +9,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._backup.drill import Targets
-from ansible_collections.keelson.ops.plugins.module_utils._backup.manifest import (
-    Fingerprint,
-    Manifest,
-    StoredFile,
-    TableContent,
-)
+from ansible_collections.keelson.ops.plugins.module_utils._backup.manifest import Fingerprint, TableContent
 from ansible_collections.keelson.ops.plugins.module_utils._backup.tables import (
     Shape,
     chosen_tables,
@@ -24,27 +19,12 @@ from ansible_collections.keelson.ops.plugins.module_utils._backup.tables import 
 )
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 
+from tests.unit.module_utils._backup import example
+
 ORDERS = TableContent("public", "orders", 900, "full", "1")
 OTHERS = TableContent("archive", "orders", 100, "full", "1")
 ODD = TableContent("public", 'od"d', 0, "full", "0")
-MANIFEST = Manifest(
-    id="20260302T023000Z-00c0ffee",
-    database="shop",
-    started_at="2026-03-02T02:30:00+00:00",
-    finished_at="2026-03-02T02:31:00+00:00",
-    seconds=60.0,
-    dump=StoredFile("dump.zst", 10, "aa"),
-    globals=None,
-    globals_have_passwords=False,
-    fingerprint=Fingerprint((ORDERS, OTHERS, ODD), {}),
-    server_version="17.6",
-    tools={},
-    extensions={},
-    locale={"encoding": "UTF8"},
-    owner="shop",
-    wal_position="0/1",
-    database_bytes=10_000,
-)
+MANIFEST = replace(example.MANIFEST, fingerprint=Fingerprint((ORDERS, OTHERS, ODD), {}), database_bytes=10_000)
 
 
 def test_tables_are_named_with_their_schema_and_once() -> None:
