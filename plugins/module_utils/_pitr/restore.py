@@ -149,7 +149,13 @@ def _switch(recovery: Recovery, prepared: Prepared) -> float:
         cluster.stop()
     # A run that was killed after the exchange is only completed.
     if live.stat().st_ino != prepared.inode:
-        exchange(live, restored)
+        try:
+            exchange(live, restored)
+        except OSError as error:
+            cluster.start()
+            raise OpsError(
+                f"{live} and {restored} cannot change places ({error.strerror}); the server from before runs again"
+            ) from None
     try:
         recovery.reporter.step("starting the restored server")
         cluster.start()

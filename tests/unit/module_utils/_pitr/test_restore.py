@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._backup.settings import Assertion
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import Command, CommandFailed, CommandResult
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
+from ansible_collections.keelson.ops.plugins.module_utils._pitr import restore as restoring
 from ansible_collections.keelson.ops.plugins.module_utils._pitr.cluster import Place
 from ansible_collections.keelson.ops.plugins.module_utils._pitr.plan import RESTORE, SWITCH, Live, RestorePlan
 from ansible_collections.keelson.ops.plugins.module_utils._pitr.recovery import Recovery, Silent
@@ -207,6 +209,18 @@ def test_a_server_that_does_not_start_gives_way_to_the_old_one(cluster: Acted) -
         go(opened(cluster), switch=True)
     assert content(cluster.live.path) == "old"
     assert cluster.up
+
+
+def test_directories_that_cannot_change_places_leave_the_old_server_running(
+    cluster: Acted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(first: Path, second: Path) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy", str(first), None, str(second))
+
+    monkeypatch.setattr(restoring, "exchange", refuse)
+    with pytest.raises(OpsError, match=r"cannot change places \(Device or resource busy\)"):
+        go(opened(cluster), switch=True)
+    assert (cluster.up, content(cluster.live.path)) == (True, "old")
 
 
 def test_a_switch_that_was_killed_after_the_exchange_is_completed(cluster: Acted) -> None:
