@@ -1,4 +1,4 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""States of several systemd units, decided and applied together."""
+"""The certificates that a web server shows for its sites: issued, signed here, renewed."""

@@ -67,12 +67,11 @@ class Certificates:
         for plan in plans:
             try:
                 self._make(plan)
+                if plan.changed:
+                    self._store.note_unseen()
+                    self._store.link(plan.wanted.name, plan.target)
             except OpsError as error:
                 failures[plan.wanted.name] = error.message
-                continue
-            if plan.changed:
-                self._store.note_unseen()
-                self._store.link(plan.wanted.name, plan.target)
         if self._store.unseen:
             self._reload()
         if failures:

@@ -113,6 +113,15 @@ def test_one_refusal_keeps_no_other_site_from_its_certificate(host: Host) -> Non
     assert host.calls[-1] == "systemctl"
 
 
+def test_a_site_whose_directory_is_in_the_way_keeps_no_other_from_its_certificate(host: Host) -> None:
+    (Path(host.layout.served) / "blog.test").mkdir(parents=True)
+    with pytest.raises(OpsError, match=r"blog\.test is not a link") as caught:
+        host.ensure(BLOG, SHOP)
+    assert caught.value.facts == {"failed": ["blog.test"]}
+    assert host.shown("shop.test")[1] == NOW + timedelta(days=90)
+    assert host.calls[-1] == "systemctl"
+
+
 def test_a_run_that_was_killed_before_the_reload_is_made_good_by_the_next(host: Host) -> None:
     host.ensure(SHOP)
     CertificateStore(host.layout).note_unseen()
