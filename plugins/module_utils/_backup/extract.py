@@ -21,10 +21,16 @@ def extract_to_file(backup: Backup, database: str, which: str, path: Path) -> Li
     """Write a point's dump to the new file ``path``, mode 0600. Raises OpsError; ``path`` then does not exist."""
     listed = choose(backup, database, which)
     partial = path.with_name(path.name + ".partial")
+    if path.exists():
+        raise OpsError(f"{path} exists already and is not overwritten (option --to)")
     try:
-        if path.exists():
-            raise OpsError(f"{path} exists already and is not overwritten (option --to)")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as stream:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise OpsError(f"{partial} is there: another run is writing it, or was killed; then remove it") from None
+    except OSError as error:
+        raise OpsError(f"{path} cannot be written: {error.strerror} (option --to)") from None
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
             _write(backup, listed, stream)
             os.fsync(stream.fileno())
         # A link, unlike a rename, refuses to replace what has appeared meanwhile.
