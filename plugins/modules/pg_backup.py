@@ -166,6 +166,9 @@ databases:
     id:
       description: The new restore point, when one was taken.
       type: str
+    source:
+      description: What it is of, V(postgres) or V(command).
+      type: str
     bytes:
       description: Its stored size.
       type: int
@@ -175,9 +178,18 @@ databases:
     seconds:
       description: How long it took.
       type: float
+    tables:
+      description: Tables in the fingerprint.
+      type: int
     rows:
       description: Rows in the fingerprint.
       type: int
+    server_version:
+      description: Version of the server.
+      type: str
+    wal_position:
+      description: Where the server's write-ahead log was.
+      type: str
     delete:
       description: Restore points deleted by retention, each with RV(ignore:destination) and RV(ignore:id).
       type: list
@@ -189,6 +201,10 @@ databases:
       description: What an earlier, killed run had left and was removed.
       type: list
       elements: str
+failed_databases:
+  description: For each database that could not be backed up, why (C(msg)) and what else is known. The others were.
+  returned: when one could not
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

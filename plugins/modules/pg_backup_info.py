@@ -81,9 +81,18 @@ points:
     taken_at:
       description: When the run began, in ISO 8601.
       type: str
+    source:
+      description: What it is of, V(postgres) or V(command).
+      type: str
     bytes:
       description: Stored size.
       type: int
+    database_bytes:
+      description: Size of the database on the server.
+      type: int
+    seconds:
+      description: How long the backup took.
+      type: float
     server_version:
       description: Version of the server it is from.
       type: str

@@ -194,6 +194,10 @@ id:
   description: The restore point.
   returned: for a restore
   type: str
+database:
+  description: The database that it is of.
+  returned: for a restore
+  type: str
 destination:
   description: Where it was read from.
   returned: for a restore
@@ -244,10 +248,15 @@ rows:
   description: Rows in them.
   returned: for a restore
   type: int
+assertions:
+  description: Assertions that held, always 0 for a restore.
+  returned: for a restore outside check mode
+  type: int
 drills:
   description:
     - Each drill, with RV(ignore:database), RV(ignore:id), RV(ignore:rto_seconds), RV(ignore:rpo_seconds),
-      RV(ignore:rows), RV(ignore:assertions), RV(ignore:within_targets) and RV(ignore:missed).
+      RV(ignore:rows), RV(ignore:assertions), RV(ignore:within_targets), RV(ignore:missed) and RV(ignore:warnings). In
+      check mode the restore points that would be used, as M(keelson.ops.pg_backup_info) returns them.
   returned: with O(drill)
   type: list
   elements: dict

@@ -158,6 +158,11 @@ changes:
     after:
       description: What it is now.
       type: raw
+weaker:
+  description: What would be less safe than it is.
+  returned: when that is refused
+  type: list
+  elements: str
 """
 
 import json

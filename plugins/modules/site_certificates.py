@@ -128,8 +128,8 @@ certificates:
     reason:
       description: Why.
       type: str
-failed:
-  description: Sites that got no certificate.
+failed_sites:
+  description: First names of the sites that got no certificate.
   returned: when one did not
   type: list
   elements: str

@@ -36,7 +36,7 @@ class SomeFailedError(OpsError):
 
     def __init__(self, errors: dict[str, OpsError], taken: list[Taken]) -> None:
         text = "; ".join(f"database {name}: {error.message}" for name, error in errors.items())
-        super().__init__(text, failed={name: {"msg": e.message, **e.facts} for name, e in errors.items()})
+        super().__init__(text, failed_databases={name: {"msg": e.message, **e.facts} for name, e in errors.items()})
         self.taken = taken
 
 

@@ -75,7 +75,8 @@ class Certificates:
         if self._store.unseen:
             self._reload()
         if failures:
-            raise OpsError("; ".join(f"{name}: {text}" for name, text in failures.items()), failed=sorted(failures))
+            text = "; ".join(f"{name}: {told}" for name, told in failures.items())
+            raise OpsError(text, failed_sites=sorted(failures))
 
     def result(self, plans: Sequence[SitePlan]) -> dict[str, object]:
         """What was decided, without anything secret."""

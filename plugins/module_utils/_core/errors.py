@@ -15,7 +15,8 @@ class OpsError(Exception):
     """A failure that a person can act on.
 
     ``message`` says what failed, which option is concerned and what fixes it; it never holds a secret.
-    ``facts`` are JSON-serialisable details that a module returns beside the message.
+    ``facts`` are JSON-serialisable details that a module returns beside the message; ``msg`` and ``failed`` are
+    Ansible's own and no names for them.
     """
 
     def __init__(self, message: str, **facts: object) -> None:

@@ -107,7 +107,7 @@ def test_one_refusal_keeps_no_other_site_from_its_certificate(host: Host) -> Non
     host.ensure(BLOG, SHOP, final=False)
     with pytest.raises(OpsError, match=r"blog\.test: the ACME server issued no certificate") as caught:
         host.ensure(BLOG, SHOP)
-    assert caught.value.facts == {"failed": ["blog.test"]}
+    assert caught.value.facts == {"failed_sites": ["blog.test"]}
     assert host.shown("shop.test")[1] == NOW + timedelta(days=90)
     assert host.shown("blog.test")[1] == NOW + timedelta(days=30)
     assert host.calls[-1] == "systemctl"
@@ -117,7 +117,7 @@ def test_a_site_whose_directory_is_in_the_way_keeps_no_other_from_its_certificat
     (Path(host.layout.served) / "blog.test").mkdir(parents=True)
     with pytest.raises(OpsError, match=r"blog\.test is not a link") as caught:
         host.ensure(BLOG, SHOP)
-    assert caught.value.facts == {"failed": ["blog.test"]}
+    assert caught.value.facts == {"failed_sites": ["blog.test"]}
     assert host.shown("shop.test")[1] == NOW + timedelta(days=90)
     assert host.calls[-1] == "systemctl"
 
