@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from .._core import hostconfig
 from .._core.duration import parse_duration
 from .._core.errors import OpsError
 from .retention import Retention
@@ -231,19 +231,8 @@ def with_server(settings: Settings, options: Mapping[str, Any], where: str) -> S
 
 def load_settings(name: str, directory: Path = CONFIG_DIRECTORY) -> Settings:
     """The settings that the role wrote for this host. Raises OpsError."""
-    path = directory / f"{name}.json"
-    try:
-        options = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = ", ".join(configured(directory)) or "none"
-        raise OpsError(f"no backup is configured as {name!r} in {directory} (there: {known})") from None
-    except PermissionError:
-        raise OpsError(f"{path} is not readable for this user; run this as root") from None
-    except ValueError as error:
-        raise OpsError(f"{path} is not JSON: {error}") from None
-    if path.stat().st_mode & 0o077:
-        raise OpsError(f"{path} can be read by others although it may hold secrets; chmod 0600 it")
-    settings = parse_settings({"name": name, **options}, str(path))
+    options = hostconfig.read(name, directory, "backup", private=True)
+    settings = parse_settings({"name": name, **options}, str(directory / f"{name}.json"))
     _refuse_shared_places(settings, directory)
     return settings
 
@@ -275,13 +264,12 @@ def places(settings: Settings) -> set[tuple[str, ...]]:
 def _refuse_shared_places(settings: Settings, directory: Path) -> None:
     """Another server's database of the same name would be taken for the same, by retention and by ``latest``."""
     mine = places(settings)
-    for name in configured(directory):
+    for name in hostconfig.configured(directory):
         if name == settings.name:
             continue
-        path = directory / f"{name}.json"
         try:
-            other = parse_settings({"name": name, **json.loads(path.read_text(encoding="utf-8"))}, str(path))
-        except (OpsError, OSError, ValueError):
+            other = parse_settings({"name": name, **hostconfig.read(name, directory, "backup", private=False)})
+        except OpsError:
             # Its own run will tell.
             continue
         if common := mine & places(other):
@@ -290,11 +278,6 @@ def _refuse_shared_places(settings: Settings, directory: Path) -> None:
                 f"backups {settings.name} and {name} of this host both keep their points in {where}; "
                 "give one of them another path or prefix (option destinations)"
             )
-
-
-def configured(directory: Path = CONFIG_DIRECTORY) -> list[str]:
-    """Names of the backups configured on this host."""
-    return sorted(path.stem for path in directory.glob("*.json"))
 
 
 def _destination(item: Mapping[str, Any], where: str) -> DirectoryDestination | S3Destination:

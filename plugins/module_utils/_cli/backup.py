@@ -36,9 +36,10 @@ from .._backup.report import (
 )
 from .._backup.restore_plan import Keep, Request
 from .._backup.s3_versions import LostPoint, bring_back, find_lost
-from .._backup.settings import CONFIG_DIRECTORY, configured, load_settings, with_server
+from .._backup.settings import CONFIG_DIRECTORY, load_settings, with_server
 from .._core.duration import parse_duration
 from .._core.errors import OpsError
+from .._core.hostconfig import only_one
 from .output import Output, duration, size, table
 
 Run = Callable[[argparse.Namespace, Output], None]
@@ -141,12 +142,7 @@ def _add_point(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _open(given: argparse.Namespace, output: Output) -> Backup:
-    name = given.name
-    if name is None:
-        known = configured(given.config_dir)
-        if len(known) != 1:
-            raise OpsError(f"name the backup; configured here: {', '.join(known) or 'none'}")
-        name = known[0]
+    name = given.name or only_one(given.config_dir, "backup")
     settings = load_settings(name, given.config_dir)
     if getattr(given, "max_age", None):
         settings = replace(settings, max_age=parse_duration(given.max_age, "--max-age"))

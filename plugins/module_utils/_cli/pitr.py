@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .._core.errors import OpsError
+from .._core.hostconfig import only_one
 from .._pitr import recovery as recovering
 from .._pitr import restore as restoring
 from .._pitr.beside import RecoveryError
@@ -19,7 +20,7 @@ from .._pitr.plan import NOTHING, plan_lines
 from .._pitr.recovery import Recovery, open_recovery
 from .._pitr.report import drill_data, plan_data, repository_data, result_data
 from .._pitr.repository import TYPES
-from .._pitr.settings import CONFIG_DIRECTORY, load_settings, only_one
+from .._pitr.settings import CONFIG_DIRECTORY, load_settings
 from .._pitr.target import parse_target
 from .output import Output, duration, size, table
 
@@ -63,7 +64,7 @@ def add_parser(areas: Any, epilog: str) -> None:
 
 
 def _open(given: argparse.Namespace, output: Output) -> Recovery:
-    name = given.name or only_one(given.config_dir)
+    name = given.name or only_one(given.config_dir, "cluster")
     return open_recovery(load_settings(name, given.config_dir), reporter=output)
 
 

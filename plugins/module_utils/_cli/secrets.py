@@ -13,9 +13,10 @@ from typing import Any
 
 from .._core.clock import SystemClock
 from .._core.errors import OpsError
+from .._core.hostconfig import configured
 from .._secrets.application import Application
 from .._secrets.rotate import run_rotation
-from .._secrets.settings import CONFIG_DIRECTORY, Settings, SuppliedApplication, configured, load_settings
+from .._secrets.settings import CONFIG_DIRECTORY, Settings, SuppliedApplication, load_settings
 from .output import Output, table
 
 Run = Callable[[argparse.Namespace, Output], None]

@@ -1,20 +1,25 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Credentials of Amazon's APIs as our options give them, and the words for what their clients raise."""
+"""Sessions with Amazon's APIs by the credentials that our options give, and the words for what their clients raise."""
 
 from __future__ import annotations
 
 import configparser
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from .errors import OpsError
 
 
 class Access(Protocol):
-    """The options that say who asks; with none of them the client looks where it always does."""
+    """The options that say who asks, and where; with none of them the client looks where it always does."""
 
+    @property
+    def endpoint_url(self) -> str | None: ...
+    @property
+    def ca_bundle(self) -> str | None: ...
     @property
     def access_key(self) -> str | None: ...
     @property
@@ -25,6 +30,40 @@ class Access(Protocol):
     def credentials_file(self) -> str | None: ...
     @property
     def profile(self) -> str | None: ...
+
+
+def open_client(
+    access: Access,
+    service: str,
+    what: str,
+    *,
+    region: str | None,
+    settings: Mapping[str, Any],
+    newer: Mapping[str, Any] | None = None,
+) -> Any:
+    """A client of boto3 for ``what``, with botocore's ``settings`` and those of ``newer`` that this version knows.
+
+    Raises OpsError when boto3, the region or the credentials are missing or not as asked.
+    """
+    try:
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    except ImportError:
+        raise OpsError(f"{what}: boto3 is missing; install the package python3-boto3") from None
+    try:
+        config = Config(**settings, **(newer or {}))
+    except TypeError:
+        config = Config(**settings)
+    try:
+        session = boto3.session.Session(**credentials(access, what), region_name=region)
+        if session.get_credentials() is None:
+            raise OpsError(f"{what}: no credentials (options access_key, credentials_file, profile)")
+        return session.client(service, endpoint_url=access.endpoint_url, config=config, verify=access.ca_bundle)
+    except BotoCoreError as error:
+        raise OpsError(f"{what}: {error} (options region, profile)") from None
+    except ValueError:
+        raise OpsError(f"{what}: endpoint_url is no URL that can be used") from None
 
 
 def credentials(access: Access, what: str) -> dict[str, str | None]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .._backup.settings import Assertion
+from .._core import hostconfig
 from .._core.errors import OpsError
 
 CONFIG_DIRECTORY = Path("/etc/keelson/pitr")
@@ -81,27 +81,5 @@ def parse_settings(options: Mapping[str, Any], where: str) -> Settings:
 
 def load_settings(name: str, directory: Path = CONFIG_DIRECTORY) -> Settings:
     """The settings that the role wrote for this host. Raises OpsError."""
-    path = directory / f"{name}.json"
-    try:
-        options = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = ", ".join(configured(directory)) or "none"
-        raise OpsError(f"no cluster is configured as {name!r} in {directory} (there: {known})") from None
-    except PermissionError:
-        raise OpsError(f"{path} is not readable for this user; run this as root") from None
-    except ValueError as error:
-        raise OpsError(f"{path} is not JSON: {error}") from None
-    return parse_settings({"name": name, **options}, str(path))
-
-
-def configured(directory: Path = CONFIG_DIRECTORY) -> list[str]:
-    """Names of the clusters configured on this host."""
-    return sorted(path.stem for path in directory.glob("*.json"))
-
-
-def only_one(directory: Path = CONFIG_DIRECTORY) -> str:
-    """The name of the one cluster of this host. Raises OpsError when there are several or none."""
-    known = configured(directory)
-    if len(known) != 1:
-        raise OpsError(f"name the cluster; configured here: {', '.join(known) or 'none'}")
-    return known[0]
+    options = hostconfig.read(name, directory, "cluster", private=False)
+    return parse_settings({"name": name, **options}, str(directory / f"{name}.json"))

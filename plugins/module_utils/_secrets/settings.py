@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .._core import hostconfig
 from .._core.atomic import write_file
 from .._core.clock import Clock, SystemClock
 from .._core.command import SubprocessRunner
@@ -153,22 +153,9 @@ class SuppliedApplication:
         self.inner.check()
 
 
-def configured(directory: Path = CONFIG_DIRECTORY) -> list[str]:
-    """The applications that have a file in ``directory``."""
-    return sorted(path.stem for path in directory.glob("*.json"))
-
-
 def load_settings(name: str, directory: Path = CONFIG_DIRECTORY) -> Settings:
     """The settings of one application. Raises OpsError."""
-    path = directory / f"{name}.json"
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = ", ".join(configured(directory)) or "none"
-        raise OpsError(f"there are no secrets configured for {name} on this host; configured: {known}") from None
-    except (OSError, ValueError) as error:
-        raise OpsError(f"{path}: cannot be read ({type(error).__name__})") from None
-    return settings_from(name, raw)
+    return settings_from(name, hostconfig.read(name, directory, "application with secrets", private=True))
 
 
 def settings_from(name: str, raw: Mapping[str, Any]) -> Settings:

@@ -102,6 +102,7 @@ def made(folder: Path, endpoint: str, *, rotates: bool, **apply: Any) -> Host:
         "metrics_directory": str(folder / "metrics"),
     }
     folder.mkdir()
+    (folder / "shop.json").touch(mode=0o600)
     (folder / "shop.json").write_text(json.dumps(configuration), encoding="utf-8")
     return Host(folder)
 
