@@ -29,6 +29,7 @@ from .topology import DOMAIN, Fleet, Host, Published, Service
 FLEET_LABEL = "keelson.lab.fleet"
 SUBNETS = 200
 READY_SECONDS = 120.0
+ANSWER_SECONDS = 30.0
 OPERATOR_UID = 1000
 # Services that speak TLS: where below /etc their certificate and key are, and whose.
 TLS_FILES = {"acme": ("pebble/tls", 0), "s3": ("s3/tls", 65534)}
@@ -275,7 +276,10 @@ def _is_ready(fleet: str, machine: Host | Service, address: str) -> bool:
     command = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "StrictHostKeyChecking=accept-new"]
     command += ["-o", f"UserKnownHostsFile={fleet_state(fleet)}/known_hosts/{address}", "-i", str(SSH_KEY)]
     command += [f"ops@{address}", "systemctl is-system-running"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False  # it took the connection and then said nothing, as a host under load does at its start
     return done.stdout.strip() in {"running", "degraded"}
 
 

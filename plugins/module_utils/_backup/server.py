@@ -17,6 +17,9 @@ from .properties import PROPERTIES
 from .session import Session
 
 OLDEST_MAJOR = 13
+# Machine-readable output, and none of the user's own settings.
+_PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password")
+_STOP = "--set=ON_ERROR_STOP=1"
 # Counting runs beside the dump and is over before it: more workers and compiled queries would only cost more.
 MODEST = "SET jit = off; SET max_parallel_workers_per_gather = 0;"
 
@@ -47,8 +50,7 @@ def open_session(programs: Programs, database: str) -> Session:
 
 def session_command(programs: Programs, database: str) -> Command:
     """psql that runs what it reads and ends at the first error."""
-    options = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", "--set=ON_ERROR_STOP=1")
-    return programs.command("psql", *options, database=database)
+    return programs.command("psql", *_PSQL, _STOP, database=database)
 
 
 def take_snapshot(session: Session) -> Snapshot:
@@ -167,9 +169,8 @@ def print_command(programs: Programs, database: str, major: int, options: Sequen
 
 def statement_command(programs: Programs, database: str, statements: Sequence[str]) -> Command:
     """Runs statements one after the other; the output of the last may be large."""
-    options = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", "--set=ON_ERROR_STOP=1")
     commands = [f"--command={statement}" for statement in statements]
-    return programs.command("psql", *options, *commands, database=database)
+    return programs.command("psql", *_PSQL, _STOP, *commands, database=database)
 
 
 def read_command(programs: Programs, database: str, major: int) -> Command:
@@ -219,14 +220,10 @@ def can_own(session: Session, role: str) -> bool:
     )
 
 
-def is_superuser(session: Session) -> bool:
-    return bool(session.value("SELECT to_json(rolsuper) FROM pg_catalog.pg_roles WHERE rolname = current_user"))
-
-
 def ask(programs: Programs, database: str, sql: str, runner: Runner) -> str:
     """The answer to a user's own statement, which must not reach psql's own commands as a session's input would."""
-    options = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", f"--command={sql}")
-    return runner.run(programs.command("psql", *options, database=database), timeout=3600).stdout.strip()
+    command = programs.command("psql", *_PSQL, f"--command={sql}", database=database)
+    return runner.run(command, timeout=3600).stdout.strip()
 
 
 def data_directory(session: Session) -> str | None:

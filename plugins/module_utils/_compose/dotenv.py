@@ -42,6 +42,6 @@ def _quoted(name: str, value: str) -> str:
     # Compose takes \' for a quote and leaves every other backslash alone, so one before a quote would be lost.
     if re.search(r"\\('|$)", value):
         raise OpsError(
-            f"{name} has a backslash before a quote or at the end cannot be in an env file; use secret_files"
+            f"{name} has a backslash before a quote or at the end, which no env file can hold; use secret_files"
         )
     return "'" + value.replace("'", "\\'") + "'"

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .._core.errors import OpsError
+from .._core.masking import mask
 
 _SEGMENT = r'(?:"[^"]*"|[^\s."=<>!~]+)'
 _FORM = re.compile(
@@ -37,14 +38,14 @@ class Assertion:
     op: str
     value: str
 
-    def failure(self, document: object) -> str | None:
-        """Why ``document`` does not fulfil this, in words; None when every member that the path names does."""
+    def failure(self, document: object, secrets: Iterable[str] = ()) -> str | None:
+        """Why ``document`` does not fulfil this, in words without ``secrets``; None when every member named does."""
         members = list(_members(document, self.path, ()))
         if not members:
             return f"{'.'.join(self.path)} is missing in the JSON answer"
         for path, actual in members:
             if self.op != "exists" and not _holds(self.op, actual, self.value):
-                return f"{path} is {_shown(actual)}, expected {self.op} {self.value}"
+                return f"{path} is {_shown(actual, secrets)}, expected {self.op} {self.value}"
         return None
 
 
@@ -101,8 +102,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+def _shown(value: object, secrets: Iterable[str]) -> str:
+    text = mask(json.dumps(value, ensure_ascii=False), secrets)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 

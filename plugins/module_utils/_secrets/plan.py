@@ -14,7 +14,6 @@ from .credential import Holdings
 PRESENT = "present"
 ROTATED = "rotated"
 ROLLED_BACK = "rolled_back"
-STATES = (PRESENT, ROTATED, ROLLED_BACK)
 
 
 class Action(Enum):

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from urllib.parse import SplitResult, quote, urlsplit
 
 from ..._core.errors import OpsError
+from ..._core.masking import mask
 from ..connection import Endpoint, Tls, connected
 from ..http_exchange import Answer, basic_authorization, read_answer, request_bytes
 from ..json_assertion import Assertion, parse_assertion
@@ -126,12 +127,14 @@ def judge(answer: Answer, target: HttpTarget) -> str:
         expected = " or ".join(map(str, target.status))
         place = f" to {answer.headers['location']}" if "location" in answer.headers else ""
         readable = "html" not in answer.headers.get("content-type", "")
-        said = " ".join(answer.body.decode(errors="replace").split())[:_SHOWN] if readable else ""
+        # Masked before it is cut: half a secret is found by no search.
+        body = mask(answer.body.decode(errors="replace"), target.secrets) if readable else ""
+        said = " ".join(body.split())[:_SHOWN]
         raise UnhealthyError(f"HTTP {answer.status}{place}, expected {expected}" + (f": {said}" if said else ""))
     for name, pattern in target.response_headers.items():
         value = answer.headers.get(name.lower())
         if value is None or not pattern.search(value):
-            found = "missing" if value is None else repr(value[:_SHOWN])
+            found = "missing" if value is None else repr(mask(value, target.secrets)[:_SHOWN])
             raise UnhealthyError(f"header {name} is {found}, which does not match {pattern.pattern}")
     if target.body_regex and not target.body_regex.search(answer.body.decode(errors="replace")):
         raise UnhealthyError(f"the body ({len(answer.body)} bytes) does not match {target.body_regex.pattern}")
@@ -140,7 +143,7 @@ def judge(answer: Answer, target: HttpTarget) -> str:
             document = json.loads(answer.body)
         except (ValueError, RecursionError):
             raise UnhealthyError(f"the body ({len(answer.body)} bytes) is not JSON") from None
-        failures = [failure for assertion in target.json if (failure := assertion.failure(document))]
+        failures = [failure for assertion in target.json if (failure := assertion.failure(document, target.secrets))]
         if failures:
             raise UnhealthyError("; ".join(failures))
     return f"HTTP {answer.status}"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -52,6 +53,16 @@ class TestHttp:
     )
     def test_what_is_wrong_is_said(self, options: dict[str, Any], words: str) -> None:
         assert outcome(http.judge, self.ANSWER, http.HttpTarget(URL, **options)) == Outcome(False, words)
+
+    def test_a_secret_that_lies_across_the_cut_is_not_shown_in_part(self) -> None:
+        target = http.HttpTarget(
+            URL, headers={"X-Token": "CANARY-of-the-token"}, json=(parse_assertion("said == nothing", ""),)
+        )
+        for before in (60, 70, 80, 145, 150, 155):
+            text = "x" * before + "CANARY-of-the-token"
+            refused = outcome(http.judge, Answer(403, {}, text.encode()), target)
+            wrong = outcome(http.judge, Answer(200, {}, json.dumps({"said": text}).encode()), target)
+            assert "CANARY" not in refused.words + wrong.words
 
     def test_a_redirect_says_where_to(self) -> None:
         found = outcome(http.judge, Answer(301, {"location": "https://x/"}, b""), http.HttpTarget(URL))
