@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,9 @@ from .._backup.settings import CONFIG_DIRECTORY, load_settings, with_server
 from .._core.duration import parse_duration
 from .._core.errors import OpsError
 from .._core.hostconfig import only_one
-from .output import Output, duration, size, table
-
-Run = Callable[[argparse.Namespace, Output], None]
+from .._core.table import table
+from .area import Area
+from .output import Output, duration, size
 
 
 class DamagedError(OpsError):
@@ -60,20 +59,9 @@ TARGET_MISSED = (TargetMissedError,)
 
 def add_parser(areas: Any, epilog: str) -> None:
     """Add the area's commands to the parser."""
-    area = areas.add_parser(
-        "backup", help="database backups", description="Database backups of this host.", epilog=epilog
-    )
-    commands = area.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    def add(name: str, run: Run, text: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text + ".", epilog=epilog)
-        parser.add_argument("name", nargs="?", help="configured backup; may be left out when there is only one")
-        parser.add_argument("--json", action="store_true", help="print the result as JSON")
-        parser.add_argument("--quiet", action="store_true", help="no steps and no progress")
-        parser.add_argument("--config-dir", type=Path, default=CONFIG_DIRECTORY, help="default: %(default)s")
-        parser.set_defaults(run=run)
-        return parser
-
+    named = "configured backup; may be left out when there is only one"
+    about = "database backups of this host"
+    add = Area(areas, "backup", about, named=named, directory=CONFIG_DIRECTORY, epilog=epilog).add
     command = add("run", _run, "take the backups that are due and apply retention")
     command.add_argument("--max-age", help="only when the newest restore point is older, as 20h")
     command.add_argument("--check", action="store_true", help="print what would be taken and deleted")

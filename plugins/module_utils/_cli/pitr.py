@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from .._core.errors import OpsError
 from .._core.hostconfig import only_one
+from .._core.table import table
 from .._pitr import recovery as recovering
 from .._pitr import restore as restoring
 from .._pitr.beside import RecoveryError
@@ -22,9 +21,9 @@ from .._pitr.report import drill_data, plan_data, repository_data, result_data
 from .._pitr.repository import TYPES
 from .._pitr.settings import CONFIG_DIRECTORY, load_settings
 from .._pitr.target import parse_target
-from .output import Output, duration, size, table
+from .area import Area
+from .output import Output, duration, size
 
-Run = Callable[[argparse.Namespace, Output], None]
 # Errors with exit codes of their own.
 DAMAGE = (RecoveryError,)
 TARGET_MISSED: tuple[type[OpsError], ...] = ()
@@ -32,19 +31,9 @@ TARGET_MISSED: tuple[type[OpsError], ...] = ()
 
 def add_parser(areas: Any, epilog: str) -> None:
     """Add the area's commands to the parser."""
-    text = "Point-in-time recovery of this host's PostgreSQL clusters."
-    area = areas.add_parser("pitr", help="point-in-time recovery", description=text, epilog=epilog)
-    commands = area.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    def add(name: str, run: Run, text: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text + ".", epilog=epilog)
-        parser.add_argument("name", nargs="?", help="configured cluster; may be left out when there is only one")
-        parser.add_argument("--json", action="store_true", help="print the result as JSON")
-        parser.add_argument("--quiet", action="store_true", help="no steps")
-        parser.add_argument("--config-dir", type=Path, default=CONFIG_DIRECTORY, help="default: %(default)s")
-        parser.set_defaults(run=run)
-        return parser
-
+    named = "configured cluster; may be left out when there is only one"
+    about = "point-in-time recovery of this host's PostgreSQL clusters"
+    add = Area(areas, "pitr", about, named=named, directory=CONFIG_DIRECTORY, epilog=epilog).add
     command = add("init", _init, "create the stanza and take a first full backup, where they are missing")
     command.add_argument("--upgrade", action="store_true", help="also when the repository holds another cluster")
     add("status", _status, "show backups and the state of the archive, and publish metrics")

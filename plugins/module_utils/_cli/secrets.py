@@ -8,18 +8,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from .._core.clock import SystemClock
 from .._core.errors import OpsError
 from .._core.hostconfig import configured
+from .._core.table import table
 from .._secrets.application import Application
 from .._secrets.rotate import run_rotation
 from .._secrets.settings import CONFIG_DIRECTORY, Settings, SuppliedApplication, load_settings
-from .output import Output, table
+from .area import Area, Run
+from .output import Output
 
-Run = Callable[[argparse.Namespace, Output], None]
 # Errors with exit codes of their own.
 DAMAGE: tuple[type[OpsError], ...] = ()
 TARGET_MISSED: tuple[type[OpsError], ...] = ()
@@ -30,20 +30,14 @@ HEAD = ("APPLICATION", "SECRET", "PHASE", "CREATED", "DUE", "NEXT")
 
 def add_parser(areas: Any, epilog: str) -> None:
     """Add the area's commands to the parser."""
-    area = areas.add_parser(
-        "secrets", help="rotation of secrets", description="Secrets of this host's applications.", epilog=epilog
-    )
-    commands = area.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    named = "configured application; all of them when left out"
+    about = "secrets of this host's applications, rotated without an outage"
+    area = Area(areas, "secrets", about, named=named, directory=CONFIG_DIRECTORY, epilog=epilog)
 
     def add(name: str, run: Run, text: str, *, several: bool = True) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text + ".", epilog=epilog)
-        parser.add_argument("name", nargs="?", help="configured application; all of them when left out")
+        parser = area.add(name, run, text)
         if several:
             parser.add_argument("--secret", action="append", default=[], help="only this one; can be repeated")
-        parser.add_argument("--json", action="store_true", help="print the result as JSON")
-        parser.add_argument("--quiet", action="store_true", help="no steps and no progress")
-        parser.add_argument("--config-dir", type=Path, default=CONFIG_DIRECTORY, help="default: %(default)s")
-        parser.set_defaults(run=run)
         return parser
 
     add("list", _list, "list the configured secrets, without asking any store", several=False)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .._core.table import table as aligned
+
 LABEL = "com.docker.compose."
 HOST_HEAD = ("HOST", "SYSTEM", "UP", "LOAD", "MEMORY USED", "DISK USED")
 HEAD = ("HOST", "PROJECT", "RELEASE", "VERSION", "SERVICE", "RUNNING", "STATE", "IMAGE")
@@ -91,18 +93,13 @@ def host_cells(host: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
 
 def table(hosts: Sequence[tuple[str, ...]], found: Sequence[Row], silent: Mapping[str, str]) -> list[str]:
     """Hosts and services as aligned lines, then what is wrong. ``silent`` maps hosts without an answer to why."""
-    lines = [*_aligned([HOST_HEAD, *hosts]), ""] if hosts else []
-    lines += [*_aligned([HEAD, *(row.cells() for row in found)]), ""] if found else []
+    lines = [*aligned(HOST_HEAD, hosts), ""] if hosts else []
+    lines += [*aligned(HEAD, [row.cells() for row in found]), ""] if found else []
     problems = [row.problem for row in found if row.problem]
     problems += [f"{host}: {reason}" for host, reason in sorted(silent.items())]
     if not problems:
         return [*lines, "everything runs as released" if found else "no Compose project runs here"]
     return [*lines, f"{len(problems)} problem{'s' if len(problems) > 1 else ''}:", *(f"  {p}" for p in problems)]
-
-
-def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
 def _duration(seconds: int) -> str:
