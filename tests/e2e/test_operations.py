@@ -58,7 +58,7 @@ def test_a_dry_run_shows_the_nine_steps_and_takes_none_of_them() -> None:
     assert run.rc == 0, run.tail
     for said in (
         "shop 1.2.0 to app1, app2",
-        "keelson backup run on db1",
+        "keelson backup run --all on db1",
         "demo-backend:1.2.0",
         "backend: roll, start 2",
     ):

@@ -38,7 +38,7 @@ from .._backup.s3_versions import LostPoint, bring_back, find_lost
 from .._backup.settings import CONFIG_DIRECTORY, load_settings, with_server
 from .._core.duration import parse_duration
 from .._core.errors import OpsError
-from .._core.hostconfig import only_one
+from .._core.hostconfig import configured, only_one
 from .._core.table import table
 from .area import Area
 from .output import Output, duration, size
@@ -65,6 +65,7 @@ def add_parser(areas: Any, epilog: str) -> None:
     command = add("run", _run, "take the backups that are due and apply retention")
     command.add_argument("--max-age", help="only when the newest restore point is older, as 20h")
     command.add_argument("--check", action="store_true", help="print what would be taken and deleted")
+    command.add_argument("--all", action="store_true", help="every configured backup, also when one of them fails")
     command = add("list", _list, "list restore points")
     command.add_argument("--database", help="only of this database")
     command = add("verify", _verify, "check stored restore points")
@@ -148,18 +149,42 @@ def _databases(given: argparse.Namespace, backup: Backup) -> tuple[str, ...]:
 
 
 def _run(given: argparse.Namespace, output: Output) -> None:
+    if not given.all:
+        done = _take(given, output)
+    elif given.name is not None:
+        raise OpsError("give a name or --all, not both")
+    else:
+        done = _take_all(given, output)
+    output.result({"databases": done}, [(_planned_line if given.check else _taken_line)(item) for item in done])
+
+
+def _take_all(given: argparse.Namespace, output: Output) -> list[dict[str, Any]]:
+    names = configured(given.config_dir)
+    if not names:
+        raise OpsError(f"no backup is configured in {given.config_dir}")
+    done: list[dict[str, Any]] = []
+    failed: list[str] = []
+    for name in names:
+        # One backup's trouble must not keep the others from being taken.
+        try:
+            done += _take(argparse.Namespace(**{**vars(given), "name": name}), output)
+        except OpsError as error:
+            failed.append(f"backup {name}: {error.message}")
+    if failed:
+        raise OpsError("; ".join(failed), databases=done)
+    return done
+
+
+def _take(given: argparse.Namespace, output: Output) -> list[dict[str, Any]]:
     backup = _open(given, output)
     if given.check:
-        plans = [plan_data(plan) for plan in taking.plan(backup)]
-        lines = [
-            f"{p['database']}: would {'take a backup' if p['take'] else 'take none'} ({p['reason']})"
-            + "".join(f"\n  would delete {d['id']} from {d['destination']}" for d in p["delete"])
-            for p in plans
-        ]
-        output.result({"databases": plans}, lines)
-        return
-    done = [taken_data(taken) for taken in taking.take(backup)]
-    output.result({"databases": done}, [_taken_line(item) for item in done])
+        return [plan_data(plan) for plan in taking.plan(backup)]
+    return [taken_data(taken) for taken in taking.take(backup)]
+
+
+def _planned_line(item: dict[str, Any]) -> str:
+    line = f"{item['database']}: would {'take a backup' if item['take'] else 'take none'} ({item['reason']})"
+    return line + "".join(f"\n  would delete {gone['id']} from {gone['destination']}" for gone in item["delete"])
 
 
 def _taken_line(item: dict[str, Any]) -> str:

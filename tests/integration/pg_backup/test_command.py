@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -144,6 +145,22 @@ def test_two_backups_of_a_host_never_share_a_folder(place: Place) -> None:
     assert b"test and first of this host both keep their points in" in refused.stderr or (
         b"first and test of this host both keep their points in" in refused.stderr
     )
+
+
+def test_all_backups_of_a_host_are_taken_also_when_one_fails(bucket: Bucket, mongo: Place) -> None:
+    folder = mongo.configure()
+    other = folder / "other.json"
+    other.touch(0o600)
+    other.write_text(json.dumps({**mongo.options, "name": "other", "command": list(dump(1, 3))}), encoding="utf-8")
+    unclear = mongo.cli("run")
+    assert (unclear.returncode, b"configured here: mongo, other" in unclear.stderr) == (1, True)
+    done = mongo.cli("run", "--all", "--json")
+    assert (done.returncode, b"backup other: " in done.stderr, b"exit code 3" in done.stderr) == (1, True, True)
+    assert [item["database"] for item in json.loads(done.stdout)["databases"]] == ["mongo"]
+    assert len(mongo.manifests()) == 1
+    planned = mongo.cli("run", "--all", "--check")
+    assert planned.returncode == 0
+    assert planned.stdout.count(b"would take a backup") == 2
 
 
 def test_the_environment_of_a_command_is_secret(mongo: Place) -> None:
