@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +62,42 @@ def test_every_group_that_a_playbook_works_on_is_there(inventory: str) -> None:
     described = yaml.safe_load((INVENTORIES / inventory / "hosts.yml").read_text(encoding="utf-8"))
     groups = set(described["all"]["children"])
     assert {"app", "database", "edge", "monitoring"} <= groups
+
+
+def planned(inventory: str, secrets: Path) -> subprocess.CompletedProcess[str]:
+    """What role compose_app would write on the application hosts; asks no host anything."""
+    plan = "app_projects | keelson.ops.compose_plan(rules=compose_app_environment_rules | default([]))"
+    show = ["-m", "ansible.builtin.debug", "-a", f"msg={{{{ ({plan}).files | map(attribute='dest') | join(' ') }}}}"]
+    command = [
+        str(Path(sys.executable).parent / "ansible"),
+        "app",
+        "-i",
+        f"inventories/{inventory}",
+        "-e",
+        f"@{secrets}",
+    ]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    return subprocess.run([*command, *show], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("inventory", ["staging", "prod"])
+def test_its_application_can_be_planned_once_the_vault_is_filled_in_and_not_before(
+    inventory: str, tmp_path: Path
+) -> None:
+    example = INVENTORIES / inventory / "group_vars" / "all" / "vault.yml.example"
+    refused = planned(inventory, example)
+    assert refused.returncode != 0
+    told = " ".join((refused.stdout + refused.stderr).split())
+    for name, problem in (
+        ("JWT_SECRET", "is required and not set"),
+        ("postgres_password", "is required and not set"),
+        ("DATABASE_URL (backend.env)", "is a URL with an empty password"),
+        ("REDIS_URL (backend.env)", "is a URL with an empty password"),
+    ):
+        assert f"{name} {problem}" in told
+    filled = tmp_path / "vault.json"
+    names = yaml.safe_load(example.read_text(encoding="utf-8"))
+    filled.write_text(json.dumps({name: f"of-a-length-that-does-{name * 4}" for name in names}), encoding="utf-8")
+    done = planned(inventory, filled)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "/opt/shop/compose.yaml" in done.stdout

@@ -118,12 +118,15 @@ def _url_problem(value: str, schemes: Sequence[str]) -> str | None:
         parts = urlsplit(value)
         complete = bool(parts.scheme and parts.hostname) and not re.search(r"\s", value)
         _valid_port = parts.port
+        without_password = parts.password == ""
     except ValueError:
-        complete = False
+        complete = without_password = False
     if not complete:
         return "is not a URL (scheme://host...)"
     if schemes and parts.scheme not in schemes:
         return f"is not a URL of scheme {' or '.join(schemes)}"
+    if without_password:
+        return "is a URL with an empty password"
     return None
 
 

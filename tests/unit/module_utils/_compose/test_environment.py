@@ -71,6 +71,8 @@ def test_a_placeholder_can_be_allowed() -> None:
         ("DATABASE_URL", "postgresql:///shop", "is not a URL (scheme://host...)"),
         ("DATABASE_URL", "postgresql://shop@db:port/shop", "is not a URL (scheme://host...)"),
         ("DATABASE_URL", "postgresql://shop @db/shop", "is not a URL (scheme://host...)"),
+        ("DATABASE_URL", "postgresql://shop:@db/shop", "is a URL with an empty password"),
+        ("REDIS_URL", "redis://:@redis:6379/0", "is a URL with an empty password"),
     ],
 )
 def test_rules_tell_what_is_wrong_and_never_the_value(name: str, value: str, problem: str) -> None:
