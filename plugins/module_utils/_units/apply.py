@@ -13,6 +13,10 @@ from .plan import UnitsPlan, decide
 from .state import UnitState, Wanted, parse_show, show_command
 
 JOURNAL_LINES = "15"
+READ_SECONDS = 60.0
+"""For calls that only ask."""
+ACT_SECONDS = 1800.0
+"""For calls that wait for units, each of which has a time limit of its own for starting and stopping."""
 
 
 def apply(wanted: Sequence[Wanted], runner: Runner, *, check_mode: bool) -> UnitsPlan:
@@ -25,11 +29,11 @@ def apply(wanted: Sequence[Wanted], runner: Runner, *, check_mode: bool) -> Unit
     plan = decide(wanted, _read(wanted, runner), tolerate_missing=check_mode)
     if check_mode or not plan.changed:
         if plan.daemon_reload and not check_mode:
-            runner.run(Command(("systemctl", "daemon-reload")))
+            runner.run(Command(("systemctl", "daemon-reload")), timeout=ACT_SECONDS)
         return plan
     for command in plan.commands():
         try:
-            runner.run(command)
+            runner.run(command, timeout=ACT_SECONDS)
         except CommandFailed as error:
             if command.argv[1] != "start":
                 raise
@@ -46,12 +50,14 @@ def _as_wanted(state: UnitState) -> bool:
 
 
 def _read(wanted: Sequence[Wanted], runner: Runner) -> list[UnitState]:
-    return parse_show(runner.run(show_command([want.name for want in wanted])).stdout)
+    return parse_show(runner.run(show_command([want.name for want in wanted]), timeout=READ_SECONDS).stdout)
 
 
 def _not_running(names: Sequence[str], reason: str, runner: Runner) -> OpsError:
     unit_options = [option for name in names for option in ("--unit", name)]
     journal = runner.run(
-        Command(("journalctl", "--no-pager", "--output=cat", "--lines", JOURNAL_LINES, *unit_options)), check=False
+        Command(("journalctl", "--no-pager", "--output=cat", "--lines", JOURNAL_LINES, *unit_options)),
+        timeout=READ_SECONDS,
+        check=False,
     )
     return OpsError(f"{', '.join(names)}: {reason}\n{journal.stdout.strip()}", units=list(names))

@@ -81,6 +81,7 @@ class Host:
         self.calls: list[str] = []
 
     def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
+        assert timeout, "no call may wait for ever"
         if command.argv[1] == "show":
             return CommandResult(command, 0, self.shown.pop(0), "", 0.0)
         if command.argv[0] == "journalctl":
