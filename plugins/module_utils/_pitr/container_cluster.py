@@ -116,13 +116,13 @@ class ContainerCluster:
         live = self.live
         if live.volume is None:
             place = Place(live.path.with_name(f"{live.path.name}.keelson-{purpose}"))
-            place.path.mkdir()
+            place.path.mkdir(mode=0o700)
         else:
             volume = f"{live.volume}_keelson-{purpose}"
             self._docker("volume", "create", f"--label=keelson.pitr={self.name}", volume)
             source = self._docker("volume", "inspect", "--format={{.Mountpoint}}", volume)
             place = Place(self._path(container, source), volume)
-            place.path.mkdir(parents=True, exist_ok=True)
+            place.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         owner = live.path.stat()
         os.chown(place.path, owner.st_uid, owner.st_gid)
         place.path.chmod(0o700)
