@@ -287,16 +287,22 @@ def test_no_room_is_told_before_anything_is_made(server: Server, place: Place) -
 
 @pytest.fixture
 def small_server() -> Iterator[Server]:
-    """A server whose disk has room for little; its write-ahead log too."""
-    disk = ["--tmpfs", "/var/lib/postgresql/data:size=260m,uid=70,gid=70,mode=0700"]
-    settings = ["-c", "max_wal_size=64MB", "-c", "min_wal_size=32MB"]
+    """A server whose disk has room for little. Its write-ahead log has its files already: without room for another one
+    PostgreSQL ends itself and does not start again.
+    """
+    disk = ["--tmpfs", "/var/lib/postgresql/data:size=320m,uid=70,gid=70,mode=0700"]
+    settings = ["-c", "max_wal_size=128MB", "-c", "min_wal_size=128MB"]
     command = ["docker", "run", "-d", "--rm", *disk, "-e", "POSTGRES_PASSWORD=x", "keelson-lab/postgres:latest"]
     made = subprocess.run([*command, "postgres", *settings], check=True, capture_output=True, text=True)
     container = made.stdout.strip()
     try:
         ready = ["docker", "exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]
         until(lambda: subprocess.run(ready, check=False, capture_output=True).returncode == 0, "PostgreSQL is ready")
-        yield Server(container, 0)
+        made_server = Server(container, 0)
+        for _segment in range(8):
+            made_server.sql("postgres", "SELECT pg_logical_emit_message(true, '', ''), pg_switch_wal()")
+            made_server.sql("postgres", "CHECKPOINT")
+        yield made_server
     finally:
         subprocess.run(["docker", "rm", "-fv", container], check=False, capture_output=True)
 
