@@ -19,6 +19,8 @@ QUICK = 120.0
 """Seconds for a command that answers at once."""
 LONG = 24 * 3600.0
 """Seconds for a backup or a restore."""
+HBA = "local all all trust\n"
+"""Access rules of the server beside the live one, whose socket nobody else can reach."""
 
 _PSQL = ("psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", "--set=ON_ERROR_STOP=1")
 _CONTROL = {

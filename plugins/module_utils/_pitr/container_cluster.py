@@ -16,11 +16,10 @@ from typing import Any
 
 from .._core.command import Command, Runner
 from .._core.errors import OpsError
-from .cluster import QUICK, Place, psql_arguments, server_options
+from .cluster import HBA, QUICK, Place, psql_arguments, server_options
 from .settings import Settings
 
 DEFAULT_DATA = "/var/lib/postgresql/data"
-HBA = "local all all trust\n"
 HBA_INSIDE = "/etc/keelson-pitr-hba.conf"
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from .._core.command import Command, Runner
 from .._core.errors import OpsError
-from .cluster import QUICK, Place, psql_arguments, server_options
+from .cluster import HBA, QUICK, Place, psql_arguments, server_options
 from .settings import Settings
 
 PROGRAMS = "/usr/lib/postgresql/{}/bin"
-HBA = "local all all trust\n"
 
 
 class HostCluster:

@@ -169,17 +169,17 @@ def _write(delivery: Delivery, content: bytes) -> None:
 def _account(delivery: Delivery) -> tuple[int, int]:
     path = delivery.path
     return (
-        _number(delivery.owner, lambda name: pwd.getpwnam(name).pw_uid, f"{path}: owner"),
-        _number(delivery.group, lambda name: grp.getgrnam(name).gr_gid, f"{path}: group"),
+        _number(delivery.owner, os.geteuid(), lambda name: pwd.getpwnam(name).pw_uid, f"{path}: owner"),
+        _number(delivery.group, os.getegid(), lambda name: grp.getgrnam(name).gr_gid, f"{path}: group"),
     )
 
 
-def _number(name: str | None, find: Any, where: str) -> int:
+def _number(name: str | None, own: int, find: Callable[[str], int], where: str) -> int:
     if name is None:
-        return os.geteuid() if where.endswith("owner") else os.getegid()
+        return own
     if name.isdigit():
         return int(name)
     try:
-        return int(find(name))
+        return find(name)
     except KeyError:
         raise OpsError(f"{where}: there is no {name} on this host") from None
