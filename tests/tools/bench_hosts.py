@@ -44,6 +44,17 @@ class BenchHosts:
         """The folder of the fleet's inventory and certificates."""
         return fleet_state(self.fleet)
 
+    def address(self, host: str) -> str:
+        """The address of a host."""
+        inventory = json.loads((self.state / "hosts.yml").read_text(encoding="utf-8"))
+        return str(inventory["all"]["hosts"][host]["ansible_host"])
+
+    def wait_for_login(self, host: str) -> None:
+        """Wait until Ansible can log in to a host. Raises SystemExit when it can't for ten minutes."""
+        command = ["ansible", "-i", str(self.state / "hosts.yml"), host, "-m", "ansible.builtin.wait_for_connection"]
+        if run([str(Path(sys.executable).parent / command[0]), *command[1:]]).rc != 0:
+            raise SystemExit(f"no login to {host}")
+
     def run_role(self, host: str, role: str, options: Mapping[str, Any] | None = None) -> Cost:
         """Run one role of the collection on a host. Raises SystemExit when it fails."""
         play = [{"hosts": host, "roles": [{"role": f"keelson.ops.{role}", "vars": dict(options or {})}]}]

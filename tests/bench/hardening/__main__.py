@@ -14,41 +14,11 @@ The figures of the last recorded run are in tests/bench/hardening/results.md.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import re
-import resource
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from pathlib import Path
+from functools import partial
 
-from lab.fleet import containers
-from lab.paths import ROOT, fleet_state
 from tests.bench.hardening.judges import PROFILES, Verdict, install, judge
-
-FLEET = "bench-hardening"
-RECAP = re.compile(r": ok=(\d+)\s+changed=(\d+)\s+unreachable=0\s+failed=0")
-PLAY = """
-- hosts: all
-  roles:
-    - role: keelson.ops.hardening
-"""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a run of the role took."""
-
-    seconds: float
-    cpu: float
-    tasks: int
-    changed: int
+from tests.tools.bench_hosts import BenchHosts, Cost, bench_hosts, circumstances
 
 
 def main() -> int:
@@ -58,78 +28,33 @@ def main() -> int:
     release = parser.parse_args().release
     verdicts: dict[str, Verdict] = {}
     costs: dict[str, list[Cost]] = {}
-    with lab_host(release) as (inventory, address):
-        install(on_host)
-        verdicts["bare"] = judge(on_host, address)
+    with bench_hosts("bench-hardening", {"judged": release}) as hosts:
+        shell = partial(on_host, hosts)
+        install(shell)
+        verdicts["bare"] = judge(shell, hosts.address("judged"))
         for profile in ("baseline", "strict"):
-            wait_for_login(inventory)
-            costs[profile] = [run_role(inventory, profile) for _number in range(2)]
+            hosts.wait_for_login("judged")  # the SSH server shuts a judge out for a while, and us with it
+            costs[profile] = [
+                hosts.run_role("judged", "hardening", {"hardening_profile": profile}) for _number in range(2)
+            ]
             if profile == "strict":  # what its timer does in the background
-                on_host("systemctl start keelson-aide-init.service")
-            verdicts[profile] = judge(on_host, address)
+                shell("systemctl start keelson-aide-init.service")
+            verdicts[profile] = judge(shell, hosts.address("judged"))
     print(table(release, verdicts, costs))
     return 1 if any(runs[-1].changed for runs in costs.values()) else 0
 
 
-@contextmanager
-def lab_host(release: str) -> Iterator[tuple[Path, str]]:
-    """One fresh host, as inventory and address."""
-    command = [sys.executable, "-m", "lab", "fleet"]
-    subprocess.run([*command, "up", FLEET, "--host", f"judged={release}"], cwd=ROOT, check=True)
-    try:
-        inventory = fleet_state(FLEET) / "hosts.yml"
-        yield inventory, json.loads(inventory.read_text())["all"]["hosts"]["judged"]["ansible_host"]
-    finally:
-        subprocess.run([*command, "down", FLEET], cwd=ROOT, check=True)
-
-
-def wait_for_login(inventory: Path) -> None:
-    """The SSH server shuts a judge out for a while, and us with it."""
-    done = ansible("ansible", "-i", str(inventory), "all", "-m", "ansible.builtin.wait_for_connection")
-    if done.returncode != 0:
-        raise SystemExit(done.stdout[-4000:])
-
-
-def ansible(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run one of Ansible's programs."""
-    return subprocess.run(
-        [str(Path(sys.executable).parent / program), *arguments],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def run_role(inventory: Path, profile: str) -> Cost:
-    """Run the role over SSH once."""
-    play = inventory.with_name("harden.yml")
-    play.write_text(PLAY)
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = ansible("ansible-playbook", "-i", str(inventory), "-e", f"hardening_profile={profile}", str(play))
-    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    recap = RECAP.search(done.stdout)
-    if done.returncode != 0 or recap is None:
-        raise SystemExit(done.stdout[-4000:])
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(seconds, cpu, int(recap[1]), int(recap[2]))
-
-
-def on_host(command: str) -> str:
+def on_host(hosts: BenchHosts, command: str) -> str:
     """Run a shell command as root on the judged host and return what it printed."""
-    done = containers(FLEET)["judged"].exec_run(["sh", "-c", command])
-    return str(done.output.decode(errors="replace"))
+    return hosts.shell("judged", command)[1]
 
 
 def table(release: str, verdicts: dict[str, Verdict], costs: dict[str, list[Cost]]) -> str:
     """The figures as Markdown, with the machine and the time."""
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    machine = f"{os.cpu_count()} cores, Linux {platform.release()}"
     columns = list(verdicts)
     judged = list(verdicts.values())
     lines = [
-        f"\n{now}, {machine}, load {os.getloadavg()[0]:.1f}, host {release}",
+        f"\n{circumstances()}, host {release}",
         "",
         row(["judge", *columns]),
         "|---" * (len(columns) + 1) + "|",
