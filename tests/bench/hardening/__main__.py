@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from functools import partial
 
 from tests.bench.hardening.judges import PROFILES, Verdict, install, judge
+from tests.bench.hardening.reasons import FINDINGS, RULES, Reasons, by_reason
 from tests.tools.bench_hosts import BenchHosts, Cost, bench_hosts, circumstances
 
 
@@ -72,16 +74,29 @@ def table(release: str, verdicts: dict[str, Verdict], costs: dict[str, list[Cost
             for number, cost in enumerate(runs, 1)
         ),
     ]
-    for profile, verdict in verdicts.items():
-        if profile != "bare":
-            failed = sorted(set().union(*(verdict.failed(name) for name in PROFILES)))
-            lines += [
-                "",
-                f"{profile}, findings of Lynis left: {', '.join(verdict.findings)}",
-                "",
-                f"{profile}, rules of OpenSCAP left: {', '.join(failed)}",
-            ]
+    strict = verdicts["strict"]
+    lines += left("findings of Lynis left with strict", strict.findings, FINDINGS)
+    lines += left("rules of OpenSCAP left with strict", all_failed(strict), RULES)
+    more = sorted(all_failed(verdicts["baseline"]) - all_failed(strict))
+    lines += ["", f"baseline leaves besides: {', '.join([*added_findings(verdicts), *more])}"]
     return "\n".join(lines)
+
+
+def all_failed(verdict: Verdict) -> set[str]:
+    """The rules that don't hold, of all of OpenSCAP's profiles."""
+    return set().union(*(verdict.failed(name) for name in PROFILES))
+
+
+def added_findings(verdicts: dict[str, Verdict]) -> list[str]:
+    """The findings of Lynis that only the stricter profile settles."""
+    return sorted(set(verdicts["baseline"].findings) - set(verdicts["strict"].findings))
+
+
+def left(title: str, names: Collection[str], reasons: Reasons) -> list[str]:
+    """A table of what is left, with why."""
+    sorted_names = by_reason(names, reasons)
+    rows = [row([f"{why} ({len(found)})", ", ".join(found)]) for why, found in sorted_names.items()]
+    return ["", f"{title}: {len(names)}", "", row(["why", "which"]), "|---|---|", *rows]
 
 
 def scap_cells(profile: str, verdicts: list[Verdict]) -> list[str]:

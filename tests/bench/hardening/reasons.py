@@ -1,0 +1,122 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why rules of the judges stay failed with the profile strict: what was decided, by names of the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+UNDECIDED = "not decided"
+Reasons = dict[str, tuple[str, ...]]
+
+# Each reason with the rules of OpenSCAP that it is for, as patterns.
+RULES: Reasons = {
+    "the machine beneath a container: partitions, boot loader, AppArmor, a running auditd and clock, kernel settings"
+    " that its kernel lacks": (
+        "apparmor_configured",
+        "file_group_ownership_var_log_audit",
+        "grub2_enable_apparmor",
+        "mount_option_nodev_nonroot_local_partitions",
+        "ntp_single_service_active",
+        "package_*apparmor*",
+        "partition_for_*",
+        "prefer_64bit_os",
+        "service_auditd_enabled",
+        "service_timesyncd_enabled",
+        "sysctl_kernel_sysrq",
+        "sysctl_kernel_yama_ptrace_scope",
+        "sysctl_net_core_bpf_jit_harden",
+    ),
+    "Docker forwards between containers, mounts images with overlay and starts many processes": (
+        "kernel_module_overlayfs_disabled",
+        "sysctl_kernel_pid_max",
+        "sysctl_net_ipv4_ip_forward",
+        "sysctl_net_ipv?_conf_*_forwarding",
+    ),
+    "one of two that do the same: nftables and not ufw, timesyncd and not chrony, the journal and not rsyslog": (
+        "journald_forward_to_syslog",
+        "package_chrony_installed",
+        "package_rsyslog*",
+        "package_ufw_installed",
+        "rsyslog_*",
+        "service_chronyd_or_ntpd_enabled",
+        "service_rsyslog_enabled",
+    ),
+    "logs and mail sent elsewhere, which no role here does": (
+        "package_audit-audispd-plugins_installed",
+        "package_systemd-journal-remote_installed",
+        "postfix_client_*",
+        "systemd_journal_upload_*",
+    ),
+    "Ansible becomes root by sudo without a password and a terminal, and services read what it writes": (
+        "file_permissions_sudo",
+        "sudo_add_noexec",
+        "sudo_add_requiretty",
+        "sudo_add_umask",
+        "sudo_dedicated_group",
+        "sudo_require_authentication",
+        "sudoers_explicit_command_args",
+        "sudoers_no_root_target",
+    ),
+    "the pattern asks for a line that skips a second factor (`sufficient ... authsucc`); the lock itself is tested": (
+        "accounts_passwords_pam_faillock_*",
+    ),
+    "the pattern knows one value, and this one is stricter: which key was used is logged, the kernel's addresses are"
+    " hidden from root too, more performance counters are refused, a dead session ends sooner (as Lynis asks)": (
+        "sshd_set_idle_timeout",
+        "sshd_set_keepalive",
+        "sshd_set_loglevel_info",
+        "sysctl_kernel_kptr_restrict",
+        "sysctl_kernel_perf_event_paranoid",
+    ),
+    "auditd would stop the host, or fill its disk": ("auditd_data_*",),
+    "done under another name: Debian's own timer and rules of AIDE; `kmod`, of which `insmod` is a link; the host's name"
+    " set by anybody; set-user-id programs of common packages; the folder that is used; logs rotated by the week": (
+        "aide_check_audit_tools",
+        "aide_periodic_checking_systemd_timer",
+        "audit_rules_login_events_faillock",
+        "audit_rules_networkconfig_modification_set*name",
+        "audit_rules_privileged_commands*",
+        "ensure_logrotate_activated",
+    ),
+    "a call that one kernel lacks must not end the loading of audit rules": ("audit_rules_continue_loading",),
+    "people would notice: forwarding can't be opened for one account any more, packages lose what they recommend, Azure"
+    " hands over its settings on UDF, networks with two interfaces, modules loaded after boot, root's own password": (
+        "accounts_password_set_max_life_root",
+        "apt_disable_weak_dependencies",
+        "kernel_module_udf_disabled",
+        "sshd_disable_forwarding",
+        "sysctl_kernel_modules_disabled",
+        "sysctl_net_ipv4_conf_all_arp_*",
+        "sysctl_net_ipv4_conf_all_drop_gratuitous_arp",
+        "sysctl_net_ipv6_conf_*_max_addresses",
+    ),
+    "ANSSI's 077 instead of CIS' 027 would hide files from one's own group": ("accounts_umask_*",),
+    "a file of a package would have to be changed, and PAM's profile could not be taken back safely (`nullok`; nobody"
+    " logs in over SSH without a key)": ("no_empty_passwords_unix",),
+    "rounds are SHA-512's; passwords are hashed by yescrypt": ("accounts_password_pam_unix_rounds_*",),
+    "the file that the rule reads is not read by Debian's PAM any more": ("no_direct_root_logins",),
+}
+
+# The same for the findings of Lynis.
+FINDINGS: Reasons = {
+    "the machine beneath a container": ("ACCT-9628", "BOOT-5180", "FILE-6310", "KRNL-5788", "MACF-6290"),
+    "logs sent elsewhere, and the domain of the host, are nobody's here": ("LOGG-2154", "NAME-4028"),
+    "the port of SSH hides nothing": ("SSH-7408",),
+    "Docker forwards": ("KRNL-6000",),
+    "units of the distribution, as it ships them": ("BOOT-5264",),
+    "apt-listbugs stops apt when a bug is known, security updates as well": ("DEB-0810",),
+    "an account with keys only counts as locked": ("AUTH-9284",),
+    "with mode 0000 the helper with which PAM checks passwords could not read `/etc/shadow`": ("FILE-7524",),
+}
+
+
+def by_reason(names: Iterable[str], reasons: Reasons) -> dict[str, list[str]]:
+    """Sort names of rules by the reason why they stay failed, in the order of ``reasons``."""
+    found: dict[str, list[str]] = {why: [] for why in [*reasons, UNDECIDED]}
+    for name in sorted(names):
+        fitting = (why for why, patterns in reasons.items() if any(fnmatchcase(name, each) for each in patterns))
+        found[next(fitting, UNDECIDED)].append(name)
+    return {why: sorted_names for why, sorted_names in found.items() if sorted_names}
