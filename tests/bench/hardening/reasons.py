@@ -72,8 +72,8 @@ RULES: Reasons = {
         "sysctl_kernel_perf_event_paranoid",
     ),
     "auditd would stop the host, or fill its disk": ("auditd_data_*",),
-    "done under another name: Debian's own timer and rules of AIDE; `kmod`, of which `insmod` is a link; the host's name"
-    " set by anybody; set-user-id programs of common packages; the folder that is used; logs rotated by the week": (
+    "done under another name: Debian's own timer and rules of AIDE; `kmod`, of which `insmod` is a link; the host's"
+    " name set by anybody; set-user-id programs of common packages; the folder in use; logs rotated by the week": (
         "aide_check_audit_tools",
         "aide_periodic_checking_systemd_timer",
         "audit_rules_login_events_faillock",
