@@ -16,9 +16,10 @@ description:
   - Starts the containers of the new release beside those of the old one, waits until they are healthy, moves the
     requests over, and only then stops the old ones, all at once and each with its own grace period. When a new
     container fails, the new ones are removed, the old ones serve on, and the task fails with the reason.
-  - A container is healthy when the test of its own health check passes. It is run at once and then twice a second, as
-    Docker itself runs it once an interval (30 seconds by default), and may say C(starting) for some time afterwards.
-    When Docker calls it C(unhealthy), it has failed.
+  - A container is healthy when the test of its own health check passes. It is run when a program in the container
+    begins to listen, and then up to three times a second (once a second as long as none listens), as Docker itself runs
+    it once an interval (30 seconds by default), and may say C(starting) for some time afterwards. When Docker calls it
+    C(unhealthy), it has failed.
   - The containers stay ordinary containers of the Compose project. C(docker compose up -d) run by hand after a
     deployment changes nothing (Compose itself starts services again that have completed).
   - Services that cannot run twice are recreated instead, such as one with a C(container_name), a single published host
@@ -341,11 +342,12 @@ probe:
       type: float
 """
 
+from importlib.util import find_spec
+
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import SubprocessRunner
 from ansible_collections.keelson.ops.plugins.module_utils._edge import run_module
 from ansible_collections.keelson.ops.plugins.module_utils._rollout import planned
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import HAS_DOCKER, DockerEngine
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.entry import run_rollout
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.hooks import MOMENTS
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.options import options_from
@@ -413,13 +415,20 @@ def argument_spec() -> dict[str, dict[str, object]]:
     }
 
 
+def docker_engine() -> object:
+    """A connection to the Engine, for a look whether there is one."""
+    from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import DockerEngine  # noqa: PLC0415
+
+    return DockerEngine()
+
+
 def preview_planned(module: AnsibleModule) -> dict[str, object]:
     """The plan with files that are not written yet."""
     options = options_from(module.params)
     return planned.preview_planned(
         options.directory,
         module.params["planned_files"],
-        planned.obstacle_on(SubprocessRunner(), DockerEngine if HAS_DOCKER else None),
+        planned.obstacle_on(SubprocessRunner(), docker_engine if find_spec("docker") else None),
         lambda: run_rollout(options, check=True, tell=module.warn),
         planned.SystemMounts(),
     )
@@ -429,7 +438,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     if module.check_mode and module.params["planned_files"]:
         run_module(module, lambda: preview_planned(module))
-    if not HAS_DOCKER:
+    if find_spec("docker") is None:
         module.fail_json(msg=missing_required_lib("docker", reason="(package python3-docker)"))
     run_module(module, lambda: run_rollout(options_from(module.params), check=module.check_mode, tell=module.warn))
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from .._core.errors import OpsError
-from .._health.parse import parse_checks, parse_policy
 from .runtime import Container
 
 Checks = Sequence[Mapping[str, Any]]
@@ -47,6 +46,8 @@ def validate(checks: Checks) -> None:
                 "without credentials. Use health_wait after the deployment for others"
             )
     if checks:
+        from .._health.parse import parse_checks, parse_policy  # noqa: PLC0415 - all kinds of checks; most need none
+
         sample = addressed(checks, Container("", "container", "", 1, "", "", "running", address="127.0.0.1"))
         parse_checks(sample, parse_policy({}, len(sample)), "service_settings.checks")
 

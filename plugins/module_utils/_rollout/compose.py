@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,14 @@ class Compose:
         self._directory = directory
         given = (*map(str, files), *(() if overlay is None else ("-",)))
         self._base = base_arguments(project, directory, given, env_files, profiles)
+        self._begun: tuple[Future[dict[str, Any]], Future[dict[str, str]]] | None = None
+
+    def begin_reading(self) -> None:
+        """Let the next ``config``, and the ``hashes`` of what it gives, be found out while this process does else."""
+        threads = ThreadPoolExecutor(max_workers=2)
+        resolved = threads.submit(self._read)
+        self._begun = resolved, threads.submit(lambda: self._hash(resolved.result()))
+        threads.shutdown(wait=False)
 
     def overlaid(self, images: Mapping[str, str]) -> Compose:
         """The same project with other images, by one more Compose file that only standard input holds."""
@@ -114,6 +123,9 @@ class Compose:
 
     def config(self) -> dict[str, Any]:
         """The resolved project."""
+        return self._read() if self._begun is None else self._begun[0].result()
+
+    def _read(self) -> dict[str, Any]:
         try:
             result = self._runner.run(
                 self._command((*self._base, "config", "--format", "json")), timeout=CONFIG_SECONDS
@@ -128,6 +140,10 @@ class Compose:
         It is asked about the resolved project: on the files themselves ``config --hash`` (seen with 2.26) leaves
         env_file unresolved and prints a hash that no container ever gets.
         """
+        begun, self._begun = self._begun, None
+        return begun[1].result() if begun is not None and begun[0].result() is resolved else self._hash(resolved)
+
+    def _hash(self, resolved: Mapping[str, Any]) -> dict[str, str]:
         base = base_arguments(self._project, self._directory, ("-",), (), profiles_of(resolved))
         command = Command((*base, "config", "--hash", "*"), stdin=json.dumps(resolved).encode())
         lines = self._runner.run(command, timeout=CONFIG_SECONDS).stdout.splitlines()

@@ -22,7 +22,7 @@ try:
     from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
     HAS_DOCKER = True
-except ImportError:  # the module's edge reports it before an Engine is made
+except ImportError:
     HAS_DOCKER = False
 
 LABEL = "com.docker.compose."
@@ -37,6 +37,8 @@ class DockerEngine:
 
     def __init__(self, logins: Sequence[Login] = ()) -> None:
         self._logins = logins
+        if not HAS_DOCKER:
+            raise OpsError("the Docker SDK for Python cannot be loaded on this host (package python3-docker)")
         with _translated("cannot reach the Docker Engine; is docker running on this host?"):
             self._client = docker.from_env(timeout=HTTP_SECONDS, version="auto")
 

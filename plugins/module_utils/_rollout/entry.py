@@ -1,39 +1,27 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From options to a result: the adapters, the lock, and what an interrupted run left behind."""
+"""From options to a result: the lock, what an interrupted run left behind, and the rollout itself."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .._core.clock import Clock, SystemClock, process_seconds
-from .._core.command import Runner, SubprocessRunner
+from .._core.command import SubprocessRunner
 from .._core.errors import OpsError
-from .._core.jsonlines import JsonLines
 from .._core.lock import file_lock
-from .caddy_admin import HttpAdmin
 from .checks import validate
-from .compose import Compose, profiles_of
-from .engine import DockerEngine
-from .gate import NetworkGate
-from .hooks import CommandHooks, check_hooks
+from .compose import Compose
+from .hooks import check_hooks
 from .options import Options
-from .proxy import NGINX, Proxy, ProxySetting
-from .proxy_caddy import CaddyProxy
-from .proxy_nginx import NginxProxy
-from .proxy_options import proxies_from
-from .releases import ReleaseStore, choose_release
-from .rollout import Rollout
-from .steps import Tools
-from .target import Targets
-from .trail import Trail
-from .waiting import HealthChecker
+
+if TYPE_CHECKING:
+    from .rollout import Rollout
 
 POLL_SECONDS = 0.5
 
@@ -45,6 +33,18 @@ def run_rollout(options: Options, *, check: bool, tell: Callable[[str], None]) -
     for setting in options.settings.values():
         validate(setting.checks)
     clock = SystemClock()
+    if check:
+        return _begun(options, clock, tell).preview()
+    with _alone(options, clock):
+        try:
+            return {**_begun(options, clock, tell).run(), "seconds": round(process_seconds(), 2)}
+        except OpsError as error:
+            error.facts["seconds"] = round(process_seconds(), 2)
+            raise
+
+
+def _begun(options: Options, clock: Clock, tell: Callable[[str], None]) -> Rollout:
+    """The rollout, most of whose program is loaded while docker compose reads the project."""
     runner = SubprocessRunner()
     compose = Compose(
         runner,
@@ -54,50 +54,11 @@ def run_rollout(options: Options, *, check: bool, tell: Callable[[str], None]) -
         env_files=options.env_files,
         profiles=options.profiles,
     )
+    if options.state == "deployed":
+        compose.begin_reading()
+    from .assembly import assembled  # noqa: PLC0415
 
-    def restored(path: Path, resolved: Mapping[str, Any]) -> Compose:
-        return Compose(runner, options.project, options.directory, (path,), profiles=profiles_of(resolved))
-
-    engine = DockerEngine(options.logins)
-    trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock, tell)
-    store = ReleaseStore(options.release_directory)
-    options = _remembering_proxies(options, store)
-    targets = Targets(options, compose, restored, engine, store)
-    tools = Tools(
-        engine=engine,
-        gate=NetworkGate(runner),
-        checker=HealthChecker(engine, clock, runner),
-        hooks=CommandHooks(runner, options),
-        clock=clock,
-        trail=trail,
-        proxies=tuple(_proxy(setting, options.project, runner, clock) for setting in _settings(options)),
-    )
-    rollout = Rollout(options, targets=targets, store=store, tools=tools)
-    if check:
-        return rollout.preview()
-    with _alone(options, clock):
-        try:
-            return {**rollout.run(), "seconds": round(process_seconds(), 2)}
-        except OpsError as error:
-            error.facts["seconds"] = round(process_seconds(), 2)
-            raise
-
-
-def _remembering_proxies(options: Options, store: ReleaseStore) -> Options:
-    """A rollback goes through the proxies that the release was deployed with, unless the user names others."""
-    if options.state != "rolled_back" or options.proxies is not None:
-        return options
-    return replace(options, proxies=tuple(choose_release(store.all(), options.release).proxies))
-
-
-def _settings(options: Options) -> tuple[ProxySetting, ...]:
-    return proxies_from(options.proxies or (), options.project)
-
-
-def _proxy(setting: ProxySetting, project: str, runner: Runner, clock: Clock) -> Proxy:
-    if setting.type == NGINX:
-        return NginxProxy(setting, project, runner, clock)
-    return CaddyProxy(setting, project, HttpAdmin(setting.admin), runner)
+    return assembled(options, compose, clock=clock, runner=runner, tell=tell)
 
 
 @contextmanager

@@ -97,7 +97,7 @@ class CaddyProxy:
             if all(caddy_config.dials(handler) == tuple(upstreams) for handler in found):
                 return
             wanted = caddy_config.routed(loaded.config, upstreams, known, self.setting.id)
-            with _standing_in(found[0], upstreams):
+            with _standing_in(found, upstreams):
                 replaced = self._admin.replace(loaded, wanted)
             if replaced:
                 return
@@ -137,11 +137,15 @@ class CaddyProxy:
         )
 
 
-def _standing_in(handler: dict[str, Any], upstreams: Sequence[str]) -> AbstractContextManager[object]:
-    """Somebody to listen where nobody does until Caddy has looked, when it gets such upstreams and looks at all."""
-    serving = caddy_config.dials(handler)
+def _standing_in(found: Sequence[dict[str, Any]], upstreams: Sequence[str]) -> AbstractContextManager[object]:
+    """Somebody to listen where nobody does until Caddy has looked, when it gets such upstreams and looks at all.
+
+    Each handler looks by itself, and every port is left only when the last of them has found out.
+    """
+    serving = caddy_config.dials(found[0])
     unknown = [address for address in upstreams if address not in serving]
-    probing = caddy_config.probing(handler)
-    if probing is None or not unknown or not set(serving) <= set(upstreams):
+    looks = [probing for handler in found if (probing := caddy_config.probing(handler)) is not None]
+    if not looks or not unknown or not set(serving) <= set(upstreams):
         return contextlib.nullcontext()
-    return StandIn(unknown, serving, *probing)
+    paths, checks = zip(*looks, strict=True)
+    return StandIn(unknown, serving, paths, sum(checks))

@@ -4,8 +4,9 @@
 """Listening on ports that nobody uses, for the moment in which a proxy takes them for healthy.
 
 Caddy holds every upstream of a configuration that it has just loaded for healthy until its first check of it has ended,
-and before 2.11.2 answers 502 to a request with a body that it first sent to a port that nobody listens on. For that
-moment somebody listens: checks are answered with 503, all other connections are handed on to where the service is.
+and before 2.11.2 answers 502 to a request with a body that it first sent to a port that nobody listens on (unless it
+holds bodies, as with role caddy). For that moment somebody listens: checks are answered with 503, all other connections
+are handed on to where the service is.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnect
 class StandIn:
     """Listens on those of ``addresses`` that are free while the context lasts; leaving it waits for the checks.
 
-    ``serving`` are addresses that answer, ``path`` what the checks ask for, ``checks`` how many each must have lost.
+    ``serving`` are addresses that answer, ``paths`` what the checks ask for, ``checks`` how many each must have lost.
     """
 
-    def __init__(self, addresses: Iterable[str], serving: Sequence[str], path: str, checks: int = 1) -> None:
+    def __init__(self, addresses: Iterable[str], serving: Sequence[str], paths: Iterable[str], checks: int) -> None:
         self._addresses = tuple(addresses)
         self._serving = itertools.cycle(serving)
-        self._path = path.encode()
+        self._paths = {path.encode() for path in paths}
         self._left: dict[socket.socket, int] = {}
         self._checks = checks
         self._closing = threading.Event()
@@ -89,7 +90,7 @@ class StandIn:
         with connection, contextlib.suppress(OSError):
             connection.settimeout(CONNECT_SECONDS)
             first = connection.recv(CHUNK)
-            if first.split(b" ", 2)[1:2] == [self._path]:
+            if self._paths.issuperset(first.split(b" ", 2)[1:2] or [b""]):
                 connection.sendall(UNAVAILABLE)
                 self._left[listener] -= 1
             elif first:

@@ -16,7 +16,7 @@ from .trail import Trail
 DEFAULT_GRACE = 10.0
 POLL_SECONDS = 0.05
 WATCH_SECONDS = 0.5
-QUIET_LOOKS = 4
+ON_THE_WAY_SECONDS = 0.25
 """A request that a proxy took just before the switch may still be on its way to the container."""
 
 
@@ -38,13 +38,13 @@ class Traffic:
         with self._trail.step("drain", self._service, containers=[container.name for container in containers]):
             for container in containers:
                 self._close(container)
-            self._finish(containers, timeout, looks=1)
+            self._finish(containers, timeout, at_least=0.0)
 
     def finish(self, containers: Sequence[Container], timeout: float) -> None:
         """Wait until no container that its proxies have left has a request under way."""
         if containers:
             with self._trail.step("finish", self._service, containers=[container.name for container in containers]):
-                self._finish(containers, timeout, looks=QUIET_LOOKS)
+                self._finish(containers, timeout, at_least=ON_THE_WAY_SECONDS)
 
     def admit(self, containers: Iterable[Container]) -> None:
         """Let requests in again."""
@@ -73,12 +73,10 @@ class Traffic:
                     raise NotReadyError(f"container {now.name} restarted while it was watched", now.id)
             self._clock.sleep(WATCH_SECONDS)
 
-    def _finish(self, containers: Sequence[Container], timeout: float, *, looks: int) -> None:
-        deadline = self._clock.monotonic() + timeout
-        quiet = 0
-        while self._clock.monotonic() < deadline:
-            quiet = 0 if any(self._gate.in_flight(container) for container in containers) else quiet + 1
-            if quiet >= looks:
+    def _finish(self, containers: Sequence[Container], timeout: float, *, at_least: float) -> None:
+        began = self._clock.monotonic()
+        while (passed := self._clock.monotonic() - began) < timeout:
+            if not any(self._gate.in_flight(container) for container in containers) and passed >= at_least:
                 return
             self._clock.sleep(POLL_SECONDS)
 

@@ -6,26 +6,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from .._core.clock import Clock
 from .._core.command import Runner
 from .._health.outcome import UnhealthyError
-from .._health.parse import parse_checks, parse_policy
-from .._health.probes import SystemProbes
 from .._health.report import State
 from .._health.spec import Check, Policy, Probe
 from .._health.waiter import probe_once, wait_for
 from .checks import Checks, addressed
+from .listening import listening
 from .readiness import FAILED, READY, WAITING, NotReadyError, Verdict, completion, verdict_now
 from .runtime import Container, Engine
 
-INTERVAL_SECONDS = 0.25
+if TYPE_CHECKING:
+    from .._health.probes import SystemProbes
+
+INTERVAL_SECONDS = 0.1
+RETRY_SECONDS = 0.3
+UNHEARD_SECONDS = 1.0
 STARTING = "starting"
 WHERE = "service_settings.checks"
 
 Judge = Callable[[], Verdict]
+Listening = Callable[[int], "frozenset[str] | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +61,55 @@ class Awaited:
 
 
 class HealthTest:
-    """A container's own health check, asked without a pause: Docker itself waits for an interval before each."""
+    """A container's own health check, asked without a pause: Docker itself waits for an interval before each.
 
-    def __init__(self, engine: Engine, container_id: str) -> None:
+    Each is a program that takes processor time from what boots. So it is asked when somebody begins to listen in the
+    container, and else again after ``RETRY_SECONDS``, as long as nobody listens only after ``UNHEARD_SECONDS``.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, listening: Listening) -> None:
         self._engine = engine
-        self._container = container_id
+        self._clock = clock
+        self._listening = listening
+        self._heard: frozenset[str] | None = frozenset()
+        self._ended = clock.monotonic() + RETRY_SECONDS - UNHEARD_SECONDS
         self._test: str | None = None
 
-    def passes(self) -> bool:
-        """Whether the test begun by a call before has passed meanwhile; begins one when none is under way."""
-        passed = False if self._test is None else self._engine.health_test(self._test)
-        if passed is False:
-            self._test = self._engine.begin_health_test(self._container)
+    def passes(self, container: Container) -> bool:
+        """Whether the test begun by a call before has passed meanwhile; begins one when it is time."""
+        passed = None if self._test is None else self._engine.health_test(self._test)
+        if self._test is not None and passed is None:
+            return False
+        now = self._clock.monotonic()
+        if self._test is not None:
+            self._test, self._ended = None, now
+        if not passed and self._is_due(container, now):
+            self._test, self._ended = self._engine.begin_health_test(container.id), now
         return bool(passed)
+
+    def _is_due(self, container: Container, now: float) -> bool:
+        before, self._heard = self._heard, self._listening(container.pid)
+        pause = UNHEARD_SECONDS if self._heard == frozenset() else RETRY_SECONDS
+        return (self._heard is not None and self._heard != before) or now - self._ended >= pause
 
 
 class HealthChecker:
     """Checker by the health engine."""
 
-    def __init__(self, engine: Engine, clock: Clock, runner: Runner) -> None:
+    def __init__(self, engine: Engine, clock: Clock, runner: Runner, listening: Listening = listening) -> None:
         self._engine = engine
         self._clock = clock
         self._runner = runner
+        self._listening = listening
 
     def wait(self, containers: Sequence[Container], checks: Checks, *, timeout: float, stable_for: float) -> None:
         """Wait for all of them; a check that goes on failing ends as soon as its container fails."""
-        policy = parse_policy({"timeout": max(timeout, 0.1)}, 1)
+        policy = Policy(timeout=max(timeout, 0.1))
         awaited: list[Awaited] = []
         for container in containers:
             judge = self._judging(container, stable_for)
             awaited.append(Awaited(container, _own(container), judge, given=False))
-            for check in parse_checks(addressed(checks, container), policy, WHERE) if checks else ():
+            for check in _parsed(checks, container, policy):
                 awaited.append(Awaited(container, check, judge, given=True))
         self._wait(awaited, policy)
 
@@ -95,24 +119,23 @@ class HealthChecker:
         def judge() -> Verdict:
             return completion(self._engine.container(container.id))
 
-        policy = parse_policy({"timeout": max(timeout, 0.1)}, 1)
+        policy = Policy(timeout=max(timeout, 0.1))
         self._wait([Awaited(container, _own(container), judge, given=False)], policy, ended=True)
 
     def look(self, container: Container, checks: Checks) -> str | None:
         """Try the checks of one container once."""
-        policy = parse_policy({}, 1)
-        parsed = parse_checks(addressed(checks, container), policy, WHERE)
-        with SystemProbes(self._clock, self._runner) as probes:
-            report = probe_once(parsed, policy, self._clock, probes)
+        policy = Policy()
+        with self._system() as probes:
+            report = probe_once(_parsed(checks, container, policy), policy, self._clock, probes)
         return None if report.ok else report.message
 
     def _judging(self, container: Container, stable_for: float) -> Judge:
-        test = HealthTest(self._engine, container.id)
+        test = HealthTest(self._engine, self._clock, self._listening)
 
         def judge() -> Verdict:
             now = self._engine.container(container.id)
             judged = verdict_now(now, self._clock.now().timestamp(), stable_for)
-            if judged.state == WAITING and now is not None and now.health == STARTING and test.passes():
+            if judged.state == WAITING and now is not None and now.health == STARTING and test.passes(now):
                 return Verdict(READY, "its health check passes")
             return judged
 
@@ -121,7 +144,7 @@ class HealthChecker:
     def _wait(self, awaited: Sequence[Awaited], policy: Policy, *, ended: bool = False) -> None:
         if not awaited:
             return
-        with SystemProbes(self._clock, self._runner) as system:
+        with self._system() if any(one.given for one in awaited) else nullcontext(_unasked) as system:
 
             def probes(check: Check) -> Probe:
                 one = next(one for one in awaited if one.check is check)
@@ -136,6 +159,23 @@ class HealthChecker:
             (pair for pair in found if pair[1].state in order), key=lambda pair: order.index(pair[1].state)
         )
         raise NotReadyError(_words(one, check.state, check.error, policy.timeout, ended=ended), one.container.id)
+
+    def _system(self) -> SystemProbes:
+        from .._health.probes import SystemProbes  # noqa: PLC0415 - all kinds of checks; most rollouts need none
+
+        return SystemProbes(self._clock, self._runner)
+
+
+def _parsed(checks: Checks, container: Container, policy: Policy) -> tuple[Check, ...]:
+    if not checks:
+        return ()
+    from .._health.parse import parse_checks  # noqa: PLC0415 - all kinds of checks; most rollouts need none
+
+    return parse_checks(addressed(checks, container), policy, WHERE)
+
+
+def _unasked(check: Check) -> Probe:
+    raise AssertionError(f"nobody asks for {check.name}")
 
 
 def _own(container: Container) -> Check:

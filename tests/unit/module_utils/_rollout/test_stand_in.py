@@ -58,9 +58,10 @@ def ask(address: str, method: str, path: str, body: bytes | None = None) -> tupl
 
 
 def test_checks_fail_requests_are_served_and_afterwards_nobody_listens(serving: str, unused: str) -> None:
-    with StandIn([unused, serving], [serving], "/health"):
+    with StandIn([unused, serving], [serving], ["/health", "/up"], 2):
         assert ask(unused, "POST", "/order", b"two apples") == (200, b"two apples")
         assert ask(unused, "GET", "/health") == (503, b"")
+        assert ask(unused, "GET", "/up") == (503, b"")
         assert ask(serving, "POST", "/order", b"it is in use") == (200, b"it is in use")
     with pytest.raises(ConnectionRefusedError):
         ask(unused, "GET", "/health")

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._core.clock import SystemClock
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import SubprocessRunner
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.listening import listening
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness import NotReadyError
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.waiting import HealthChecker
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.waiting import HealthChecker, HealthTest
 
 from tests.unit.module_utils._rollout.world import World, files
 
@@ -46,22 +49,74 @@ def test_ready_after_a_moment() -> None:
     wait(Story(files()).tell(replace(WEB, health="starting"), WEB))
 
 
-def test_the_health_check_itself_counts_before_docker_has_asked_it() -> None:
-    outcomes: list[bool | None] = [None, False, None, True]
-    begun: list[str] = []
+class Asked(World):
+    """Health checks that are noted with their moments, run for ``lasting`` seconds and pass once somebody listens."""
 
+    def __init__(self, lasting: float, heard: dict[float, str]) -> None:
+        super().__init__(files())
+        self.lasting, self.heard, self.begun = lasting, heard, []
+
+    def listening(self, pid: int) -> frozenset[str]:
+        return frozenset(address for since, address in self.heard.items() if self.seconds >= since)
+
+    def begin_health_test(self, container_id: str) -> str | None:
+        self.begun.append(self.seconds)
+        return container_id
+
+    def health_test(self, test: str) -> bool | None:
+        done = self.seconds - self.begun[-1] >= self.lasting
+        return bool(self.heard) and self.begun[-1] >= max(self.heard) if done else None
+
+
+@pytest.mark.parametrize(
+    ("heard", "begun"),
+    [
+        ({2.0: "any:80"}, [0.375, 1.625, 2.0]),
+        ({0.0: "any:80", 1.0: "any:81"}, [0.0, 0.625, 1.0]),
+        ({}, [0.375, 1.625, 2.875]),
+    ],
+)
+def test_the_health_check_is_asked_when_somebody_begins_to_listen_and_seldom_before(
+    heard: dict[float, str], begun: list[float]
+) -> None:
+    world = Asked(0.25, heard)
+    test = HealthTest(world, world, world.listening)
+    passed = False
+    while not passed and world.seconds < 3.0:
+        passed = test.passes(WEB)
+        world.sleep(0.125)
+    assert (world.begun, passed) == (begun, bool(heard))
+
+
+def test_who_listens_is_read_from_the_kernel_without_dockers_own_names(tmp_path: Path) -> None:
+    assert listening(7, tmp_path) is None
+    tables = tmp_path / "7" / "net"
+    tables.mkdir(parents=True)
+    (tables / "tcp").write_text(
+        "  sl  local_address rem_address   st\n"
+        "   0: 0B00007F:9C4D 00000000:0000 0A\n"
+        "   1: 00000000:1F40 00000000:0000 0A\n"
+        "   2: 020011AC:1F40 010011AC:D2F4 01\n"
+    )
+    assert listening(7, tmp_path) == {"00000000:1F40"}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        heard = listening(os.getpid())
+        assert heard is not None and f"0100007F:{server.getsockname()[1]:04X}" in heard
+
+
+def test_the_health_check_itself_counts_before_docker_has_asked_it() -> None:
     class Tested(Story):
         """Docker goes on saying that it starts."""
 
         def begin_health_test(self, container_id: str) -> str | None:
-            begun.append(container_id)
-            return str(len(begun))
+            return container_id
 
         def health_test(self, test: str) -> bool | None:
-            return outcomes.pop(0)
+            return True
 
-    wait(Tested(files()).tell(replace(WEB, health="starting")), timeout=60)
-    assert (begun, outcomes) == (["c", "c"], [])
+    story = Tested(files())
+    story.states = [replace(WEB, health="starting")]
+    wait(HealthChecker(story, SystemClock(), SubprocessRunner(), lambda _pid: frozenset(["any:80"])), timeout=60)
 
 
 def test_what_docker_calls_unhealthy_is_asked_no_more() -> None:
