@@ -179,3 +179,41 @@ def test_what_compose_refuses_is_told(tmp_path: Path, reason: str, stderr: str, 
 
     with pytest.raises(OpsError, match=message):
         Compose(Refusing(), "p", tmp_path, (tmp_path / "compose.yaml",)).config()
+
+
+class Printing:
+    """A docker compose whose answer to ``config`` is another one each time; what was asked is kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
+        self.asked.append("hash" if "--hash" in command.argv else "config")
+        answer = f'{{"name": "shop{self.asked.count("config")}"}}'
+        given = (command.stdin or b"").decode()
+        return CommandResult(command, 0, f"web {given}" if "--hash" in command.argv else answer, "", 0.0)
+
+
+def test_what_was_begun_to_be_read_is_read_once_and_not_for_another_project() -> None:
+    runner = Printing()
+    compose = Compose(runner, "shop", Path("/opt/shop"), (Path("/opt/shop/compose.yaml"),))
+    compose.begin_reading()
+    resolved = compose.config()
+    assert resolved == {"name": "shop1"}
+    assert compose.hashes(resolved) == {"web": '{"name": "shop1"}'}
+    assert runner.asked == ["config", "hash"]
+    assert compose.config() == {"name": "shop2"}
+    compose.begin_reading()
+    assert compose.config() == {"name": "shop3"}
+    assert compose.hashes({"name": "other"}) == {"web": '{"name": "other"}'}
+
+
+def test_what_goes_wrong_while_it_is_read_is_told_by_whoever_asks() -> None:
+    class Failing:
+        def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
+            raise CommandFailed(command, "exit code 1", 1, "no such file")
+
+    compose = Compose(Failing(), "shop", Path("/opt/shop"), (Path("/opt/shop/compose.yaml"),))
+    compose.begin_reading()
+    with pytest.raises(OpsError, match=r"the Compose project is not valid.*no such file"):
+        compose.config()
