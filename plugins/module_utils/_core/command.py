@@ -11,7 +11,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,13 +27,14 @@ KILL_SECONDS = 5.0
 class Command:
     """One program run.
 
-    ``env`` is added to the runner's environment. ``secrets`` are masked in every text made from the run;
+    ``env`` is added to the runner's environment. ``stdin`` may be a function that waits for what the program, which is
+    started meanwhile, is to read. ``secrets`` are masked in every text made from the run;
     hand them to the program by ``env`` or ``stdin``, never in ``argv``.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    stdin: bytes | None = field(default=None, repr=False)
+    stdin: bytes | Callable[[], bytes] | None = field(default=None, repr=False)
     cwd: str | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
@@ -79,7 +80,8 @@ class SubprocessRunner:
         started = time.monotonic()
         process = _start(command)
         try:
-            stdout, stderr = process.communicate(command.stdin, timeout)
+            given = command.stdin() if callable(command.stdin) else command.stdin
+            stdout, stderr = process.communicate(given, timeout)
         except subprocess.TimeoutExpired as expired:
             _end(process)
             said = (expired.stderr or b"").decode(errors="replace")

@@ -10,13 +10,12 @@ import json
 import socket
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from .._core.errors import OpsError
+from .caddy_address import host_and_port, socket_path
 
 ANSWER_SECONDS = 60.0
 CONFLICT = 412
-UNIX = "unix/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +92,11 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def check_address(address: str) -> None:
-    """Raises OpsError for an address that is none."""
-    _connection(address)
-
-
 def _connection(address: str) -> http.client.HTTPConnection:
-    if address.startswith(UNIX):
-        return _UnixConnection(address.removeprefix(UNIX))
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port or 2019
-    except ValueError:
-        host, port = None, 0
-    if host is None or parts.scheme != "http" or parts.path not in ("", "/"):
-        raise OpsError(f"proxy: admin {address} is neither http://host:port nor unix//path/of/socket")
+    path = socket_path(address)
+    if path is not None:
+        return _UnixConnection(path)
+    host, port = host_and_port(address)
     return http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
 
 

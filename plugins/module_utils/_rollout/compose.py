@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ class Compose:
         """Let the next ``config``, and the ``hashes`` of what it gives, be found out while this process does else."""
         threads = ThreadPoolExecutor(max_workers=2)
         resolved = threads.submit(self._read)
-        self._begun = resolved, threads.submit(lambda: self._hash(resolved.result()))
+        self._begun = resolved, threads.submit(self._hash, resolved.result)
         threads.shutdown(wait=False)
 
     def overlaid(self, images: Mapping[str, str]) -> Compose:
@@ -141,11 +141,14 @@ class Compose:
         env_file unresolved and prints a hash that no container ever gets.
         """
         begun, self._begun = self._begun, None
-        return begun[1].result() if begun is not None and begun[0].result() is resolved else self._hash(resolved)
+        return (
+            begun[1].result() if begun is not None and begun[0].result() is resolved else self._hash(lambda: resolved)
+        )
 
-    def _hash(self, resolved: Mapping[str, Any]) -> dict[str, str]:
-        base = base_arguments(self._project, self._directory, ("-",), (), profiles_of(resolved))
-        command = Command((*base, "config", "--hash", "*"), stdin=json.dumps(resolved).encode())
+    def _hash(self, resolved: Callable[[], Mapping[str, Any]]) -> dict[str, str]:
+        # Every profile: the resolved project holds only what is enabled, which would count as disabled without them.
+        base = base_arguments(self._project, self._directory, ("-",), (), ("*",))
+        command = Command((*base, "config", "--hash", "*"), stdin=lambda: json.dumps(resolved()).encode())
         lines = self._runner.run(command, timeout=CONFIG_SECONDS).stdout.splitlines()
         return {name: value for name, _unused, value in (line.strip().partition(" ") for line in lines) if value}
 

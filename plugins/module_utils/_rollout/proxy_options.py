@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .._core.errors import OpsError
-from .caddy_admin import check_address
+from .caddy_address import check_address
 from .proxy import CADDY, CONTAINER, NGINX, ProxySetting
 
 NGINX_ONLY = ("name", "directives", "command", "pid_file")

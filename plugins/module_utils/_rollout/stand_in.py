@@ -26,7 +26,7 @@ SETTLE_SECONDS = 0.1
 CONNECT_SECONDS = 5.0
 FINISH_SECONDS = 30.0
 IDLE_SECONDS = 0.3
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 CHUNK = 65536
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -184,7 +185,7 @@ def _own(container: Container) -> Check:
 
 def _state(judge: Judge) -> Probe:
     async def probe(limit: float) -> str:
-        judged = judge()
+        judged = await asyncio.to_thread(judge)  # the Engine takes its time to begin a health check
         if judged.state == READY:
             return judged.reason
         raise UnhealthyError(judged.reason, fatal=judged.state == FAILED)
@@ -196,7 +197,7 @@ def _guarded(judge: Judge, inner: Probe) -> Probe:
     """A check from outside, which is pointless as soon as its container has failed."""
 
     async def probe(limit: float) -> str:
-        judged = judge()
+        judged = await asyncio.to_thread(judge)
         if judged.state == FAILED:
             raise UnhealthyError(judged.reason, fatal=True)
         return await inner(limit)

@@ -43,6 +43,26 @@ def test_hands_over_stdin_environment_and_directory(tmp_path: Path) -> None:
     assert result.stdout == f"in env {tmp_path} C.UTF-8\n"
 
 
+def test_what_it_reads_may_be_found_out_while_it_starts(tmp_path: Path) -> None:
+    program = "import pathlib, sys; pathlib.Path('started').touch(); print(sys.stdin.read())"
+
+    def found_out() -> bytes:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return b"late"
+
+    assert SubprocessRunner().run(python(program, stdin=found_out, cwd=str(tmp_path))).stdout == "late\n"
+
+
+def test_what_it_reads_cannot_be_found_out(tmp_path: Path) -> None:
+    def fails() -> bytes:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        SubprocessRunner().run(python("import sys; sys.stdin.read()", stdin=fails))
+
+
 def test_no_stdin_is_an_empty_one() -> None:
     assert SubprocessRunner().run(python("import sys; print(repr(sys.stdin.read()))")).stdout == "''\n"
 

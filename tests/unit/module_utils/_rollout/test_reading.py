@@ -188,9 +188,9 @@ class Printing:
         self.asked: list[str] = []
 
     def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
+        given = (command.stdin() if callable(command.stdin) else command.stdin or b"").decode()
         self.asked.append("hash" if "--hash" in command.argv else "config")
         answer = f'{{"name": "shop{self.asked.count("config")}"}}'
-        given = (command.stdin or b"").decode()
         return CommandResult(command, 0, f"web {given}" if "--hash" in command.argv else answer, "", 0.0)
 
 
