@@ -108,10 +108,10 @@ class HealthChecker:
         policy = Policy(timeout=max(timeout, 0.1))
         awaited: list[Awaited] = []
         for container in containers:
-            judge = self._judging(container, stable_for)
-            awaited.append(Awaited(container, _own(container), judge, given=False))
-            for check in _parsed(checks, container, policy):
-                awaited.append(Awaited(container, check, judge, given=True))
+            test = HealthTest(self._engine, self._clock, self._listening)
+            awaited.append(Awaited(container, _own(container), self._judging(container, stable_for, test), given=False))
+            looking = self._judging(container, stable_for)
+            awaited += [Awaited(container, one, looking, given=True) for one in _parsed(checks, container, policy)]
         self._wait(awaited, policy)
 
     def wait_completed(self, container: Container, *, timeout: float) -> None:
@@ -130,15 +130,13 @@ class HealthChecker:
             report = probe_once(_parsed(checks, container, policy), policy, self._clock, probes)
         return None if report.ok else report.message
 
-    def _judging(self, container: Container, stable_for: float) -> Judge:
-        test = HealthTest(self._engine, self._clock, self._listening)
-
+    def _judging(self, container: Container, stable_for: float, test: HealthTest | None = None) -> Judge:
         def judge() -> Verdict:
             now = self._engine.container(container.id)
             judged = verdict_now(now, self._clock.now().timestamp(), stable_for)
-            if judged.state == WAITING and now is not None and now.health == STARTING and test.passes(now):
-                return Verdict(READY, "its health check passes")
-            return judged
+            if test is None or now is None or judged.state != WAITING or now.health != STARTING:
+                return judged
+            return Verdict(READY, "its health check passes") if test.passes(now) else judged
 
         return judge
 
