@@ -47,9 +47,9 @@ test-sanity: setup ## ansible-test sanity on a copy of the collection
 test-integration: setup ## each module against the real servers
 	@$(SUITE) integration
 
-test-molecule: setup ## each role on fresh systemd hosts (SCENARIO=caddy for one, KEEP=1 leaves its hosts)
+test-molecule: setup ## each role on fresh systemd hosts (SCENARIO=caddy for one, KEEP=1 leaves its hosts, UBUNTU=1 on Ubuntu)
 	@$(PYTHON) -m lab images
-	@$(PYTHON) -m tests.tools.molecule_scenarios $(if $(KEEP),--keep) $(SCENARIO)
+	@$(PYTHON) -m tests.tools.molecule_scenarios $(if $(KEEP),--keep) $(if $(UBUNTU),--ubuntu) $(SCENARIO)
 
 test-e2e: setup ## the whole lab: site.yml twice, faults, restore
 	@$(SUITE) e2e

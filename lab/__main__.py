@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     inside.add_argument("command", nargs="*", help="run this instead of a login shell")
     inside.set_defaults(run=lambda o: shell(o.host, o.command))
     build = command("images", "build images of the lab")
-    build.add_argument("names", nargs="*", help="host:trixie, host:bookworm, demo:VERSION or a folder of lab/images")
+    build.add_argument("names", nargs="*", help="host:RELEASE, demo:VERSION or a folder of lab/images")
     build.set_defaults(run=lambda o: _build(o.names))
     _add_fleet(commands)
     return parser
@@ -64,7 +64,7 @@ def _add_fleet(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     up = actions.add_parser("up", help="make a fleet; its inventory is .cache/fleets/NAME/hosts.yml")
     up.add_argument("name")
-    up.add_argument("--host", action="append", default=[], metavar="NAME=RELEASE", help="trixie or bookworm")
+    up.add_argument("--host", action="append", default=[], metavar="NAME=RELEASE", help="such as web1=trixie")
     up.add_argument("--domain", action="append", default=[], metavar="HOST=DOMAIN", help="a further name of a host")
     up.add_argument("--service", action="append", default=[], help="registry, acme, s3, mail or browser")
     up.set_defaults(run=_fleet_up)

@@ -1,7 +1,7 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images from Debian packages alone, built once and kept until what they are made of changes.
+"""Images from packages of Debian (or Ubuntu) alone, built once and kept until what they are made of changes.
 
 No public registry is asked: the base is made by mmdebstrap, everything else is a Dockerfile on top of it.
 """
@@ -21,10 +21,13 @@ from docker.errors import APIError, BuildError, ImageNotFound
 from .engine import client
 from .paths import CACHE, DEMO, IMAGES, ROOT
 from .progress import LabError, step
+from .topology import DISTRIBUTIONS
 
 PREFIX = "keelson-lab"
 DIGEST_LABEL = "keelson.lab.digest"
-BASE_PACKAGES = "ca-certificates,netbase"
+BASE_PACKAGES = {"debian": "ca-certificates,netbase", "ubuntu": "ca-certificates,netbase,apt,ubuntu-keyring"}
+UBUNTU_KEY = IMAGES / "ubuntu-archive-key.asc"
+"""What Ubuntu signs its archive with (F6ECB3762474EDA9D21B7022871920D1991BC93C); no package of Debian 12 has it."""
 S3_PYTHON = "3.13"
 
 
@@ -44,7 +47,7 @@ class Recipe:
 
 
 def host_image(release: str) -> str:
-    """The systemd host image of a Debian release, built when needed."""
+    """The systemd host image of a release, built when needed."""
     base = _base(release)
     return build(Recipe("host", IMAGES / "host", base=base, tag=release, arguments={"BASE": base}))
 
@@ -84,18 +87,23 @@ def build(recipe: Recipe) -> str:
 
 
 def _base(release: str) -> str:
-    reference = f"{PREFIX}/debian:{release}"
-    digest = hashlib.sha256(f"{release} {BASE_PACKAGES}".encode()).hexdigest()
+    distribution = DISTRIBUTIONS[release]
+    repository, packages = f"{PREFIX}/{distribution}", BASE_PACKAGES[distribution]
+    reference = f"{repository}:{release}"
+    digest = hashlib.sha256(f"{release} {packages}".encode()).hexdigest()
     if _labelled_digest(reference) == digest:
         return reference
-    with step(f"making the base image {reference} from Debian packages"), tempfile.TemporaryDirectory() as scratch:
+    maker = distribution.title()
+    with step(f"making the base image {reference} from {maker}'s packages"), tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "root.tar"
-        command = ["mmdebstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "--quiet", release, str(archive)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = ["mmdebstrap", "--variant=minbase", f"--include={packages}", "--quiet"]
+        if distribution == "ubuntu":
+            command += [f"--keyring={UBUNTU_KEY}", "--components=main,universe"]
+        done = subprocess.run([*command, release, str(archive)], capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise LabError(f"mmdebstrap {release} failed (is the Debian mirror reachable?): {done.stderr[-1500:]}")
+            raise LabError(f"mmdebstrap {release} failed (is {maker}'s mirror reachable?): {done.stderr[-1500:]}")
         client().api.import_image_from_file(
-            str(archive), f"{PREFIX}/debian", release, changes=[f"LABEL {DIGEST_LABEL}={digest}", 'CMD ["/bin/bash"]']
+            str(archive), repository, release, changes=[f"LABEL {DIGEST_LABEL}={digest}", 'CMD ["/bin/bash"]']
         )
     return reference
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, fields
 from .progress import LabError
 
 DOMAIN = "keelson.test"
-RELEASES = ("trixie", "bookworm")
+DISTRIBUTIONS = {"trixie": "debian", "bookworm": "debian", "noble": "ubuntu", "jammy": "ubuntu"}
+"""The releases that hosts can have, and whose they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Host:
     published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.release not in RELEASES:
-            raise LabError(f"{self.name}: release {self.release!r} is not one of {', '.join(RELEASES)}")
+        if self.release not in DISTRIBUTIONS:
+            raise LabError(f"{self.name}: release {self.release!r} is not one of {', '.join(DISTRIBUTIONS)}")
 
 
 @dataclass(frozen=True, slots=True)

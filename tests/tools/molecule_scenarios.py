@@ -10,6 +10,7 @@ its hosts shows up in the recap of each step that touches hosts.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ import yaml
 from lab import playbooks
 from tests.tools.outcomes import ROOT, Outcome, conclude, run_all, tool_environment
 
+UBUNTU_INSTEAD = {"trixie": "noble", "bookworm": "jammy"}
 HOST_STEPS = ("check", "converge", "idempotence", "verify")
 STEP_LINE = re.compile(r"^INFO\s+\[\S+ > (?P<step>\w+)\] Executing\s*$")
 FAILED_STEP = re.compile(r"^ERROR\s+\[\S+ > (?P<step>\w+)\] .*Executed: Failed", re.MULTILINE)
@@ -72,12 +74,14 @@ def problem(log: str, hosts: Sequence[str], status: int) -> str | None:
     return None
 
 
-def run(scenario: str, *, live: bool, keep: bool) -> Outcome:
+def run(scenario: str, *, live: bool, keep: bool, ubuntu: bool) -> Outcome:
     """Run one scenario; its whole output is kept in .cache/molecule/<scenario>.log."""
-    work = ROOT / ".cache" / "molecule" / scenario
+    suffix = "-ubuntu" if ubuntu else ""
+    work = ROOT / ".cache" / "molecule" / f"{scenario}{suffix}"
     work.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "molecule", "test", "--scenario-name", scenario]
-    environment = tool_environment({"MOLECULE_EPHEMERAL_DIRECTORY": str(work)})
+    own = {"MOLECULE_EPHEMERAL_DIRECTORY": str(work), "KEELSON_FLEET_SUFFIX": suffix}
+    environment = tool_environment({**own, "KEELSON_RELEASES_INSTEAD": json.dumps(UBUNTU_INSTEAD if ubuntu else {})})
     with work.with_suffix(".log").open("w", encoding="utf-8", buffering=1) as log:
 
         def hear(line: str) -> None:
@@ -96,13 +100,15 @@ def main() -> int:
     parser.add_argument("scenario", nargs="*", help="scenarios to run (default: all)")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once (default: 2)")
     parser.add_argument("--keep", action="store_true", help="leave the hosts running")
+    parser.add_argument("--ubuntu", action="store_true", help="Ubuntu 24.04 and 22.04 instead of Debian 13 and 12")
     parser.add_argument("--report", type=Path, help="write the counts to this JSON file")
     options = parser.parse_args()
     unknown = sorted(set(options.scenario) - set(scenarios()))
     if unknown:
         parser.error(f"no such scenario: {', '.join(unknown)} (there are: {', '.join(scenarios())})")
     chosen = options.scenario or scenarios()
-    jobs = [partial(run, name, live=len(chosen) == 1, keep=options.keep) for name in chosen]
+    common = {"live": len(chosen) == 1, "keep": options.keep, "ubuntu": options.ubuntu}
+    jobs = [partial(run, name, **common) for name in chosen]
     return conclude(run_all(jobs, workers=options.jobs), options.report)
 
 
