@@ -22,7 +22,6 @@ import yaml
 from lab import playbooks
 from tests.tools.outcomes import ROOT, Outcome, conclude, run_all, tool_environment
 
-UBUNTU_INSTEAD = {"trixie": "noble", "bookworm": "jammy"}
 HOST_STEPS = ("check", "converge", "idempotence", "verify")
 STEP_LINE = re.compile(r"^INFO\s+\[\S+ > (?P<step>\w+)\] Executing\s*$")
 FAILED_STEP = re.compile(r"^ERROR\s+\[\S+ > (?P<step>\w+)\] .*Executed: Failed", re.MULTILINE)
@@ -38,6 +37,13 @@ def platforms(scenario: str, root: Path = ROOT) -> list[str]:
     """Return the names of a scenario's hosts."""
     described = yaml.safe_load((root / "molecule" / scenario / "molecule.yml").read_text(encoding="utf-8"))
     return [platform["name"] for platform in described["platforms"]]
+
+
+def on_ubuntu(scenario: str, root: Path = ROOT) -> dict[str, str]:
+    """Return the releases of Ubuntu to run a role on instead of Debian's: 24.04, and 22.04 where the role is for it."""
+    meta = yaml.safe_load((root / "roles" / scenario / "meta" / "main.yml").read_text(encoding="utf-8"))
+    offered = next(entry["versions"] for entry in meta["galaxy_info"]["platforms"] if entry["name"] == "Ubuntu")
+    return {"trixie": "noble", "bookworm": "jammy" if "jammy" in offered else "noble"}
 
 
 def steps(log: str) -> Iterator[tuple[str, list[str]]]:
@@ -81,7 +87,8 @@ def run(scenario: str, *, live: bool, keep: bool, ubuntu: bool) -> Outcome:
     work.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "molecule", "test", "--scenario-name", scenario]
     own = {"MOLECULE_EPHEMERAL_DIRECTORY": str(work), "KEELSON_FLEET_SUFFIX": suffix}
-    environment = tool_environment({**own, "KEELSON_RELEASES_INSTEAD": json.dumps(UBUNTU_INSTEAD if ubuntu else {})})
+    own["KEELSON_RELEASES_INSTEAD"] = json.dumps(on_ubuntu(scenario) if ubuntu else {})
+    environment = tool_environment(own)
     with work.with_suffix(".log").open("w", encoding="utf-8", buffering=1) as log:
 
         def hear(line: str) -> None:

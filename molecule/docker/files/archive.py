@@ -7,11 +7,13 @@ import email.utils
 import hashlib
 import http.server
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT, RELEASE = Path(sys.argv[1]), sys.argv[2]
+ROOT, HOST = Path(sys.argv[1]), platform.freedesktop_os_release()
+RELEASE = HOST["VERSION_CODENAME"]
 PACKAGES = ("docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin")
 CONTROL = "Package: {}\nVersion: 99\nArchitecture: {}\nMaintainer: keelson contributors\nDescription: stand-in\n"
 # They take the place of the distribution's packages, and with them of its unit.
@@ -39,7 +41,7 @@ def package(archive, name, architecture):
 
 
 def main():
-    archive, architecture = ROOT / "linux" / "debian", run("dpkg", "--print-architecture").strip()
+    archive, architecture = ROOT / "linux" / HOST["ID"], run("dpkg", "--print-architecture").strip()
     index = archive / "dists" / RELEASE / "stable" / f"binary-{architecture}" / "Packages"
     for folder in (archive / "pool", index.parent):
         folder.mkdir(parents=True)

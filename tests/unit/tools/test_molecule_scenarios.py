@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tools.molecule_scenarios import problem
+from tests.tools.molecule_scenarios import on_ubuntu, problem
 
 HOSTS = ("demo13", "demo12")
 RECAP = "{host:<26} : ok={ok}    changed=0    unreachable=0    failed={failed}    skipped=0    rescued=0    ignored=0\n"
@@ -55,3 +55,8 @@ def test_a_host_without_tasks_fails() -> None:
 
 def test_a_failed_host_does_not_count_as_reached() -> None:
     assert problem(log(failed=1), HOSTS, 0) == "step check ran nothing on demo13, demo12"
+
+
+def test_a_role_runs_on_those_releases_of_ubuntu_that_it_is_for() -> None:
+    assert on_ubuntu("docker") == {"trixie": "noble", "bookworm": "jammy"}
+    assert on_ubuntu("caddy") == {"trixie": "noble", "bookworm": "noble"}
