@@ -287,44 +287,36 @@ def test_no_room_is_told_before_anything_is_made(server: Server, place: Place) -
 
 @pytest.fixture
 def small_server() -> Iterator[Server]:
-    """A server whose disk has room for little. Its write-ahead log has its files already: without room for another one
-    PostgreSQL ends itself and does not start again.
+    """A server that makes new databases on a disk with room for little. Its write-ahead log is elsewhere: without room
+    for that PostgreSQL ends itself.
     """
-    disk = ["--tmpfs", "/var/lib/postgresql/data:size=320m,uid=70,gid=70,mode=0700"]
-    settings = ["-c", "max_wal_size=128MB", "-c", "min_wal_size=128MB"]
+    disk = ["--tmpfs", "/small:size=64m,uid=70,gid=70,mode=0700"]
     command = ["docker", "run", "-d", "--rm", *disk, "-e", "POSTGRES_PASSWORD=x", "keelson-lab/postgres:latest"]
-    made = subprocess.run([*command, "postgres", *settings], check=True, capture_output=True, text=True)
+    made = subprocess.run([*command, "postgres"], check=True, capture_output=True, text=True)
     container = made.stdout.strip()
     try:
         ready = ["docker", "exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]
         until(lambda: subprocess.run(ready, check=False, capture_output=True).returncode == 0, "PostgreSQL is ready")
-        made_server = Server(container, 0)
-        for _segment in range(8):
-            made_server.sql("postgres", "SELECT pg_logical_emit_message(true, '', ''), pg_switch_wal()")
-            made_server.sql("postgres", "CHECKPOINT")
-        yield made_server
+        server = Server(container, 0)
+        server.sql("postgres", "CREATE TABLESPACE small LOCATION '/small'")
+        server.sql("postgres", "ALTER DATABASE template0 SET TABLESPACE small")
+        yield server
     finally:
         subprocess.run(["docker", "rm", "-fv", container], check=False, capture_output=True)
 
 
 def test_the_disk_fills_up_meanwhile(small_server: Server, place: Place) -> None:
-    small_server.sql("postgres", "CREATE DATABASE noise")
+    small_server.sql("postgres", "CREATE DATABASE noise TEMPLATE template0")
     small_server.sql("noise", "CREATE TABLE live AS SELECT 1 AS a")
     place.options["databases"] = ["noise"]
     take(place)
 
     def fill() -> None:
-        command = "dd if=/dev/zero of=/var/lib/postgresql/data/filler bs=1M 2>/dev/null; truncate -s -12M filler"
-        subprocess.run(
-            ["docker", "exec", "-w", "/var/lib/postgresql/data", small_server.container, "sh", "-c", command],
-            check=False,
-        )
+        command = "dd if=/dev/zero of=/small/filler bs=1M 2>/dev/null; truncate -s -12M /small/filler"
+        subprocess.run(["docker", "exec", small_server.container, "sh", "-c", command], check=True, timeout=60)
 
     backup = place.open(At(None, fill))
     there = replace(backup, settings=with_server(backup.settings, {"container": small_server.container}, "test"))
-    with pytest.raises(OpsError, match=r"No space left on device|terminat|clos|connection"):
+    with pytest.raises(OpsError, match="No space left on device"):
         restoring.restore(there, Request("noise", confirm="noise"))
-    subprocess.run(["docker", "exec", small_server.container, "rm", "/var/lib/postgresql/data/filler"], check=True)
-    ready = ["docker", "exec", small_server.container, "pg_isready", "-q", "-h", "127.0.0.1"]
-    until(lambda: subprocess.run(ready, check=False, capture_output=True).returncode == 0, "PostgreSQL is back")
     assert small_server.sql("noise", "SELECT a FROM live") == "1"
