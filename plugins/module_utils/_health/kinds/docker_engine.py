@@ -57,12 +57,11 @@ class _Engine:
 
     def _connect(self, limit: float) -> Any:
         if self._client is None:
-            # requests' timeout is per read, so the whole is bounded by the waiter. Engines of today refuse the version
-            # of the API that the SDK of Debian 12 would ask for by itself.
+            # requests' timeout is per read, so the whole is bounded by the waiter.
             if self._target.docker_host is None:
-                self._client = self._sdk.from_env(timeout=limit, version="auto")
+                self._client = self._sdk.from_env(timeout=limit)
             else:
-                self._client = self._sdk.DockerClient(base_url=self._target.docker_host, timeout=limit, version="auto")
+                self._client = self._sdk.DockerClient(base_url=self._target.docker_host, timeout=limit)
         return self._client.api
 
     def _references(self, api: Any) -> list[str]:
