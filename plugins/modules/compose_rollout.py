@@ -347,7 +347,6 @@ from importlib.util import find_spec
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import SubprocessRunner
 from ansible_collections.keelson.ops.plugins.module_utils._edge import run_module
-from ansible_collections.keelson.ops.plugins.module_utils._rollout import planned
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.entry import run_rollout
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.hooks import MOMENTS
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.options import options_from
@@ -424,6 +423,8 @@ def docker_engine() -> object:
 
 def preview_planned(module: AnsibleModule) -> dict[str, object]:
     """The plan with files that are not written yet."""
+    from ansible_collections.keelson.ops.plugins.module_utils._rollout import planned  # noqa: PLC0415
+
     options = options_from(module.params)
     return planned.preview_planned(
         options.directory,

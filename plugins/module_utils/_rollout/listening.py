@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+Listening = Callable[[int], "frozenset[str] | None"]
+"""Who listens in the network of a process."""
 
 PROC = Path("/proc")
 TABLES = ("tcp", "tcp6")

@@ -69,8 +69,8 @@ class Proxy(Protocol):
         with what it will read when it starts. Raises OpsError; requests then go where they went before.
         """
 
-    def idle(self) -> bool:
-        """Whether whatever worked with the former upstreams has ended, as far as can be seen."""
+    def idle(self) -> bool | None:
+        """Whether whatever worked with the former upstreams has ended; None when that cannot be seen."""
 
 
 def addresses(setting: ProxySetting, containers: Iterable[Container]) -> tuple[str, ...]:

@@ -83,9 +83,8 @@ class CaddyProxy:
             put_text(self.setting.file, former)
             raise
 
-    def idle(self) -> bool:
+    def idle(self) -> None:
         """Caddy's former configuration finishes its requests by itself; they are counted at the containers."""
-        return True
 
     def _apply(self, upstreams: Sequence[str], known: Sequence[str], *, eager: bool) -> None:
         for _unused in range(ATTEMPTS):

@@ -17,7 +17,7 @@ from .proxy_file import put_text, read_text
 
 TEST_SECONDS = 30.0
 RELOAD_SECONDS = 15.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 WORKER = "nginx: worker process"
 ENDING = "nginx: worker process is shutting down"
 
@@ -54,8 +54,9 @@ class NginxProxy:
         return read_text(self.setting.file) == nginx_text(self.setting, self._project, upstreams)
 
     def route(self, upstreams: Sequence[str], known: Sequence[str], *, eager: bool) -> None:
-        """Write, test, reload, and wait until no worker takes requests with the former file."""
+        """Write, test and reload; wait until no worker takes requests for who is left out now."""
         former = read_text(self.setting.file)
+        before = upstreams_in(former or "")
         master = self._master()
         if master is None and eager:
             self.check(known)
@@ -67,7 +68,7 @@ class NginxProxy:
             raise
         try:
             if master is not None:
-                self._reload(master)
+                self._reload(master, alone=eager or not before or not set(before) <= set(upstreams))
         except OpsError:
             put_text(self.setting.file, former)
             with contextlib.suppress(OpsError):  # it may have begun to use the new one
@@ -86,13 +87,14 @@ class NginxProxy:
             told = str(error.facts.get("stderr") or error.message)
             raise OpsError(f"proxy: {self.setting.label}: {what}: {told}") from None
 
-    def _reload(self, master: int) -> None:
+    def _reload(self, master: int, *, alone: bool) -> None:
+        """Wait for workers with the new configuration; ``alone``: until those with the former one take no requests."""
         before = {pid for pid, title in self._workers(master).items() if title != ENDING}
         self._run("-s", "reload")
         deadline = self._clock.monotonic() + RELOAD_SECONDS
         while True:
             serving = {pid for pid, title in self._workers(master).items() if title != ENDING}
-            if serving and not serving & before:
+            if serving - before and not (alone and serving & before):
                 return
             if self._clock.monotonic() >= deadline:
                 raise OpsError(

@@ -21,7 +21,7 @@ from .runtime import Container, Engine
 from .trail import Trail
 
 OLD_WORKERS_SECONDS = 5.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 
 
 class Routes:
@@ -89,11 +89,12 @@ class Routes:
         if failures:
             raise failures[0]
 
-    def wait_idle(self, timeout: float) -> None:
-        """Give what began before the switch a moment to reach the old containers."""
+    def wait_idle(self, timeout: float) -> bool:
+        """Give what began before the switch a moment to end; whether all of it is known to have ended."""
         deadline = self._clock.monotonic() + min(timeout, OLD_WORKERS_SECONDS)
-        while not all(proxy.idle() for proxy in self._proxies) and self._clock.monotonic() < deadline:
+        while False in (ended := [proxy.idle() for proxy in self._proxies]) and self._clock.monotonic() < deadline:
             self._clock.sleep(POLL_SECONDS)
+        return all(ended)
 
     def settle(self) -> bool:
         """Bring the proxies into the form between deployments; whether that changed any."""

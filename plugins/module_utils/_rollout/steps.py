@@ -211,8 +211,8 @@ class ServiceRollout:
     def _relieve(self, containers: Sequence[Container]) -> None:
         """Let containers that the proxies have left finish, then refuse those who come past the proxies."""
         if self._routes:
-            self._routes.wait_idle(self._care.drain)
-            self._traffic.finish(containers, self._care.drain)
+            ended = self._routes.wait_idle(self._care.drain)
+            self._traffic.finish(containers, self._care.drain, on_the_way=not ended)
         self._traffic.divert(containers, self._care.drain)
 
     def _watch(self, fresh: Sequence[Container]) -> None:

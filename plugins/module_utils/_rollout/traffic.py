@@ -40,11 +40,14 @@ class Traffic:
                 self._close(container)
             self._finish(containers, timeout, at_least=0.0)
 
-    def finish(self, containers: Sequence[Container], timeout: float) -> None:
-        """Wait until no container that its proxies have left has a request under way."""
+    def finish(self, containers: Sequence[Container], timeout: float, *, on_the_way: bool) -> None:
+        """Wait until no container that its proxies have left has a request under way.
+
+        ``on_the_way``: requests that were taken before the switch may not have reached the containers yet.
+        """
         if containers:
             with self._trail.step("finish", self._service, containers=[container.name for container in containers]):
-                self._finish(containers, timeout, at_least=ON_THE_WAY_SECONDS)
+                self._finish(containers, timeout, at_least=ON_THE_WAY_SECONDS if on_the_way else 0.0)
 
     def admit(self, containers: Iterable[Container]) -> None:
         """Let requests in again."""

@@ -18,7 +18,8 @@ from .._health.report import State
 from .._health.spec import Check, Policy, Probe
 from .._health.waiter import probe_once, wait_for
 from .checks import Checks, addressed
-from .listening import listening
+from .health_test import HealthTest, Pace
+from .listening import Listening, listening
 from .readiness import FAILED, READY, WAITING, NotReadyError, Verdict, completion, verdict_now
 from .runtime import Container, Engine
 
@@ -26,13 +27,10 @@ if TYPE_CHECKING:
     from .._health.probes import SystemProbes
 
 INTERVAL_SECONDS = 0.1
-RETRY_SECONDS = 0.3
-UNHEARD_SECONDS = 1.0
 STARTING = "starting"
 WHERE = "service_settings.checks"
 
 Judge = Callable[[], Verdict]
-Listening = Callable[[int], "frozenset[str] | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,39 +59,6 @@ class Awaited:
     given: bool
 
 
-class HealthTest:
-    """A container's own health check, asked without a pause: Docker itself waits for an interval before each.
-
-    Each is a program that takes processor time from what boots. So it is asked when somebody begins to listen in the
-    container, and else again after ``RETRY_SECONDS``, as long as nobody listens only after ``UNHEARD_SECONDS``.
-    """
-
-    def __init__(self, engine: Engine, clock: Clock, listening: Listening) -> None:
-        self._engine = engine
-        self._clock = clock
-        self._listening = listening
-        self._heard: frozenset[str] | None = frozenset()
-        self._ended = clock.monotonic() + RETRY_SECONDS - UNHEARD_SECONDS
-        self._test: str | None = None
-
-    def passes(self, container: Container) -> bool:
-        """Whether the test begun by a call before has passed meanwhile; begins one when it is time."""
-        passed = None if self._test is None else self._engine.health_test(self._test)
-        if self._test is not None and passed is None:
-            return False
-        now = self._clock.monotonic()
-        if self._test is not None:
-            self._test, self._ended = None, now
-        if not passed and self._is_due(container, now):
-            self._test, self._ended = self._engine.begin_health_test(container.id), now
-        return bool(passed)
-
-    def _is_due(self, container: Container, now: float) -> bool:
-        before, self._heard = self._heard, self._listening(container.pid)
-        pause = UNHEARD_SECONDS if self._heard == frozenset() else RETRY_SECONDS
-        return (self._heard is not None and self._heard != before) or now - self._ended >= pause
-
-
 class HealthChecker:
     """Checker by the health engine."""
 
@@ -107,8 +72,9 @@ class HealthChecker:
         """Wait for all of them; a check that goes on failing ends as soon as its container fails."""
         policy = Policy(timeout=max(timeout, 0.1))
         awaited: list[Awaited] = []
+        pace = Pace()
         for container in containers:
-            test = HealthTest(self._engine, self._clock, self._listening)
+            test = HealthTest(self._engine, self._clock, self._listening, pace)
             awaited.append(Awaited(container, _own(container), self._judging(container, stable_for, test), given=False))
             looking = self._judging(container, stable_for)
             awaited += [Awaited(container, one, looking, given=True) for one in _parsed(checks, container, policy)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import time
@@ -14,10 +15,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._core.clock import SystemClock
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import SubprocessRunner
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.health_test import HealthTest, Pace
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.listening import listening
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness import NotReadyError
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.waiting import HealthChecker, HealthTest
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.waiting import HealthChecker
 
 from tests.unit.module_utils._rollout.world import World, files
 
@@ -80,12 +82,54 @@ def test_the_health_check_is_asked_when_somebody_begins_to_listen_and_seldom_bef
     heard: dict[float, str], begun: list[float]
 ) -> None:
     world = Asked(0.25, heard)
-    test = HealthTest(world, world, world.listening)
+    test = HealthTest(world, world, world.listening, Pace())
     passed = False
     while not passed and world.seconds < 3.0:
         passed = test.passes(WEB)
         world.sleep(0.125)
     assert (world.begun, passed) == (begun, bool(heard))
+
+
+class Many(World):
+    """Containers in which somebody listens from the start; each is ready at its moment, a check lasts for 0.2 s."""
+
+    def __init__(self, ready: dict[str, float]) -> None:
+        super().__init__(files())
+        self.ready = ready
+        self.begun: list[tuple[float, str]] = []
+
+    def begin_health_test(self, container_id: str) -> str | None:
+        self.begun.append((self.seconds, container_id))
+        return f"{len(self.begun) - 1}"
+
+    def health_test(self, test: str) -> bool | None:
+        began, container_id = self.begun[int(test)]
+        return None if self.seconds - began < 0.2 else began >= self.ready[container_id]
+
+
+def test_containers_started_together_are_asked_in_turn_until_one_is_ready_then_soon() -> None:
+    world = Many({"a": 2.0, "b": 2.2, "c": 2.3})
+    pace = Pace()
+    waiting = {name: HealthTest(world, world, lambda _pid: None, pace) for name in world.ready}
+    ended: dict[str, float] = {}
+    while waiting and world.seconds < 5.0:
+        for name in [name for name, test in waiting.items() if test.passes(replace(WEB, id=name))]:
+            ended[name] = world.seconds
+            del waiting[name]
+        world.sleep(0.05)
+    first = min(ended.values())
+    before = [began for began, _name in world.begun if began < first]
+    assert not waiting
+    assert all(later - sooner >= 0.2 for sooner, later in itertools.pairwise(before))
+    assert {name for began, name in world.begun if began < 1.5} == set(world.ready)
+    assert all(ended[name] - moment < 0.75 for name, moment in world.ready.items())
+
+
+def test_a_check_that_hangs_keeps_the_others_waiting_for_a_moment_only() -> None:
+    pace = Pace()
+    pace.begin(WEB, 5.0)
+    assert pace.is_busy(5.9)
+    assert not pace.is_busy(6.0)
 
 
 def test_who_listens_is_read_from_the_kernel_without_dockers_own_names(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+# Copyright (c) keelson contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asking containers for their own health check, soon after it can pass and without starving what boots."""
+
+from __future__ import annotations
+
+from .._core.clock import Clock
+from .listening import Listening
+from .runtime import Container, Engine
+
+RETRY_SECONDS = 0.3
+UNHEARD_SECONDS = 1.0
+SOON_SECONDS = 0.1
+"""Once a container is ready, those that were started with it are about to be."""
+
+
+class Pace:
+    """What the health checks of containers that were started together know of each other."""
+
+    def __init__(self) -> None:
+        self.one_passed = False
+        self._begun: dict[str, float] = {}
+
+    def begin(self, container: Container, now: float) -> None:
+        """The check of a container begins."""
+        self._begun[container.id] = now
+
+    def end(self, container: Container, *, passed: bool) -> None:
+        """It has ended."""
+        self._begun.pop(container.id, None)
+        self.one_passed = self.one_passed or passed
+
+    def is_busy(self, now: float) -> bool:
+        """Whether one is at work; one that lasts for long keeps nobody waiting."""
+        return any(now - begun < UNHEARD_SECONDS for begun in tuple(self._begun.values()))
+
+
+class HealthTest:
+    """A container's own health check, asked without a pause: Docker itself waits for an interval before each.
+
+    Each is a program that takes processor time from what boots. So it is asked when somebody begins to listen in the
+    container, and else again after ``RETRY_SECONDS``, as long as nobody listens only after ``UNHEARD_SECONDS``, of
+    containers that were started together one after the other. When one of them has passed, the others are asked again
+    and again.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, listening: Listening, pace: Pace) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._listening = listening
+        self._pace = pace
+        self._heard: frozenset[str] | None = frozenset()
+        self._ended = clock.monotonic() + RETRY_SECONDS - UNHEARD_SECONDS
+        self._test: str | None = None
+
+    def passes(self, container: Container) -> bool:
+        """Whether the test begun by a call before has passed meanwhile; begins one when it is time."""
+        passed = None if self._test is None else self._engine.health_test(self._test)
+        if self._test is not None and passed is None:
+            return False
+        now = self._clock.monotonic()
+        if self._test is not None:
+            self._test, self._ended = None, now
+            self._pace.end(container, passed=bool(passed))
+        if not passed and self._is_due(container, now):
+            self._test, self._ended = self._engine.begin_health_test(container.id), now
+            if self._test is not None:
+                self._pace.begin(container, now)
+        return bool(passed)
+
+    def _is_due(self, container: Container, now: float) -> bool:
+        before, self._heard = self._heard, self._listening(container.pid)
+        if self._heard is not None and self._heard != before:
+            return True
+        if self._pace.one_passed:
+            return now - self._ended >= SOON_SECONDS
+        pause = UNHEARD_SECONDS if self._heard == frozenset() else RETRY_SECONDS
+        return now - self._ended >= pause and not self._pace.is_busy(now)
