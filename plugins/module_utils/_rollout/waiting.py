@@ -100,6 +100,8 @@ class HealthChecker:
         def judge() -> Verdict:
             now = self._engine.container(container.id)
             judged = verdict_now(now, self._clock.now().timestamp(), stable_for)
+            if test is not None and judged.state == READY:
+                test.is_met()
             if test is None or now is None or judged.state != WAITING or now.health != STARTING:
                 return judged
             return Verdict(READY, "its health check passes") if test.passes(now) else judged

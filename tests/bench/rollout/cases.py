@@ -20,6 +20,7 @@ APPLICATIONS: Mapping[str, Mapping[str, str]] = {
 }
 """One that ends when it has answered, one that ignores SIGTERM, one that listens (with 503) before it is ready."""
 REPLICAS = (1, 3)
+BOOT_SECONDS = 2.0
 CHECK = ["CMD", "python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health')"]
 
 
@@ -35,12 +36,12 @@ class Case:
     def name(self) -> str:
         return f"{self.proxy}-{self.application}-{self.replicas}"
 
-    def compose(self, project: Project, version: str) -> None:
-        """Write the Compose file of a version. It boots in two seconds, and is killed five after its stop signal."""
+    def compose(self, project: Project, version: str, boot: float = BOOT_SECONDS) -> None:
+        """Write the Compose file of a version, which boots in ``boot`` seconds. It is killed five after its stop signal."""
         healthcheck = {"test": CHECK, "interval": "1s", "timeout": "5s", "start_period": "5s", "retries": 3}
         project.compose(
             version,
-            environment={"APP_BOOT": "2", **APPLICATIONS[self.application]},
+            environment={"APP_BOOT": f"{boot:g}", **APPLICATIONS[self.application]},
             healthcheck=healthcheck,
             ports=[f"{project.host.address}:{FIRST_PORT}-{LAST_PORT}:8000"],
             deploy={"replicas": self.replicas},
@@ -49,6 +50,15 @@ class Case:
 
 
 ALL = tuple(Case(*facts) for facts in itertools.product(PROXIES, APPLICATIONS, REPLICAS))
+
+
+def boots(rounds: int) -> list[float]:
+    """Seconds in which the release boots, round by round, spread evenly over one second from ``BOOT_SECONDS`` on.
+
+    Docker runs the health check once a second, and docker-rollout looks once a second: how well one boot fits these
+    moments is luck.
+    """
+    return [BOOT_SECONDS + number / rounds for number in range(rounds)]
 
 
 def selected(patterns: str) -> list[Case]:
