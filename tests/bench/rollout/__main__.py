@@ -8,9 +8,9 @@
 
 Starts one lab host with Docker, Caddy and nginx, and removes it. Forty requests a second, half of them POST, each on a
 connection of its own and answered in 50 to 400 ms, come through the proxy while v2 is deployed over v1; the release
-boots in two seconds and, round by round, up to one more. Then, for the first case, a release that never becomes healthy.
-Ends with 1 when compose_rollout lost a request or was at work on the host for longer than docker-rollout in the mean of
-a case.
+boots in two seconds and, round by round, up to one more. Then, for the first case, a release that never becomes
+healthy. Ends with 1 when compose_rollout lost a request or was at work on the host for longer than docker-rollout in
+the mean of a case.
 """
 
 from __future__ import annotations
