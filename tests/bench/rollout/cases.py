@@ -37,7 +37,7 @@ class Case:
         return f"{self.proxy}-{self.application}-{self.replicas}"
 
     def compose(self, project: Project, version: str, boot: float = BOOT_SECONDS) -> None:
-        """Write the Compose file of a version that boots in ``boot`` seconds and is killed five after its stop signal."""
+        """Write the Compose file of a version that boots in ``boot`` seconds and is killed five after its stop."""
         healthcheck = {"test": CHECK, "interval": "1s", "timeout": "5s", "start_period": "5s", "retries": 3}
         project.compose(
             version,
