@@ -150,6 +150,8 @@ options:
   drain_timeout:
     description:
       - How long to wait, once new connections to the old containers are refused, until they have no request under way.
+      - Before that, a O(proxy) has up to five seconds of it for clients that had connected when it was switched and ask
+        later. Of a Caddy that has a network of its own, and of HTTP/3, these clients cannot be seen.
       - After that they get their stop signal and their own C(stop_grace_period). Default is 30.
     type: float
   watch:

@@ -49,6 +49,20 @@ def routed(config: Any, upstreams: Sequence[str], known: Collection[str], identi
     return changed
 
 
+def ports(config: Any) -> set[int]:
+    """The TCP ports on which Caddy serves (addresses as in ``caddy.ParseNetworkAddress``)."""
+    servers = ((((config or {}).get("apps") or {}).get("http") or {}).get("servers") or {}).values()
+    found: set[int] = set()
+    for address in (address for server in servers for address in server.get("listen") or ()):
+        network, slash, rest = str(address).rpartition("/")
+        if slash and not network.startswith("tcp"):
+            continue
+        first, _dash, last = rest.rpartition(":")[2].partition("-")
+        if first.isdigit() and (last or first).isdigit():
+            found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
 def _is_ours(handler: dict[str, Any], known: Collection[str], identity: str | None) -> bool:
     if identity is not None:
         return handler.get("@id") == identity

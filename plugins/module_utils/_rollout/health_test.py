@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from .._core.clock import Clock
-from .listening import Listening
 from .runtime import Container, Engine
+from .sockets import Listening
 
 RETRY_SECONDS = 0.3
 UNHEARD_SECONDS = 1.0

@@ -16,6 +16,7 @@ from . import caddy_config
 from .caddy_admin import Admin, UnreachableError
 from .proxy import PUBLISHED, ProxySetting, caddy_text, upstreams_in
 from .proxy_file import put_text, read_text
+from .sockets import Connected, connected
 from .stand_in import StandIn
 
 ATTEMPTS = 5
@@ -30,11 +31,16 @@ UNCHECKED = (
 class CaddyProxy:
     """Proxy by administration endpoint and imported file."""
 
-    def __init__(self, setting: ProxySetting, project: str, admin: Admin, runner: Runner) -> None:
+    def __init__(
+        self, setting: ProxySetting, project: str, admin: Admin, runner: Runner, connected: Connected = connected
+    ) -> None:
         self.setting = setting
         self._project = project
         self._admin = admin
         self._runner = runner
+        self._connected = connected
+        self._ports: set[int] = set()
+        self._former: frozenset[str] = frozenset()
 
     def check(self, known: Sequence[str]) -> str | None:
         """Caddy must answer and send requests to this service, and look by itself which ports are in use."""
@@ -83,8 +89,14 @@ class CaddyProxy:
             put_text(self.setting.file, former)
             raise
 
-    def idle(self) -> None:
-        """Caddy's former configuration finishes its requests by itself; they are counted at the containers."""
+    def idle(self) -> bool | None:
+        """Caddy answers a connection by the configuration with which it took it, however late the request comes.
+
+        (net/http's Server.Shutdown closes one that has asked nothing after five seconds, an idle one at once.) Those of
+        a Caddy that has a network of its own, and those over HTTP/3, cannot be seen here.
+        """
+        self._former &= self._connected(self._ports)
+        return False if self._former else None
 
     def _apply(self, upstreams: Sequence[str], known: Sequence[str], *, eager: bool) -> None:
         for _unused in range(ATTEMPTS):
@@ -98,6 +110,8 @@ class CaddyProxy:
             wanted = caddy_config.routed(loaded.config, upstreams, known, self.setting.id)
             with _standing_in(found, upstreams):
                 replaced = self._admin.replace(loaded, wanted)
+                self._ports = caddy_config.ports(loaded.config)
+                self._former = self._connected(self._ports)
             if replaced:
                 return
         raise OpsError(

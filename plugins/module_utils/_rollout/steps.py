@@ -24,6 +24,8 @@ from .traffic import Traffic
 from .trail import Trail
 
 LOG_LINES = 40
+ON_THE_WAY_SECONDS = 0.25
+"""How long a request that a proxy took just before the switch may need to reach its container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +212,18 @@ class ServiceRollout:
 
     def _relieve(self, containers: Sequence[Container]) -> None:
         """Let containers that the proxies have left finish, then refuse those who come past the proxies."""
-        if self._routes:
-            ended = self._routes.wait_idle(self._care.drain)
-            self._traffic.finish(containers, self._care.drain, on_the_way=not ended)
+        if self._routes and containers:
+            with self._step("finish", containers=[container.name for container in containers]):
+                self._finish(containers)
         self._traffic.divert(containers, self._care.drain)
+
+    def _finish(self, containers: Sequence[Container]) -> None:
+        """Wait for what the proxies took before the switch, some of which may still be on its way."""
+        clock = self._tools.clock
+        began = clock.monotonic()
+        ended = self._routes.wait_idle(self._care.drain)
+        passed = clock.monotonic() - began
+        self._traffic.finish(containers, self._care.drain, at_least=0.0 if ended else ON_THE_WAY_SECONDS - passed)
 
     def _watch(self, fresh: Sequence[Container]) -> None:
         if not self._care.watch:

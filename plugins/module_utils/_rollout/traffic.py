@@ -16,8 +16,6 @@ from .trail import Trail
 DEFAULT_GRACE = 10.0
 POLL_SECONDS = 0.05
 WATCH_SECONDS = 0.5
-ON_THE_WAY_SECONDS = 0.25
-"""A request that a proxy took just before the switch may still be on its way to the container."""
 
 
 class Traffic:
@@ -38,16 +36,15 @@ class Traffic:
         with self._trail.step("drain", self._service, containers=[container.name for container in containers]):
             for container in containers:
                 self._close(container)
-            self._finish(containers, timeout, at_least=0.0)
+            self.finish(containers, timeout)
 
-    def finish(self, containers: Sequence[Container], timeout: float, *, on_the_way: bool) -> None:
-        """Wait until no container that its proxies have left has a request under way.
-
-        ``on_the_way``: requests that were taken before the switch may not have reached the containers yet.
-        """
-        if containers:
-            with self._trail.step("finish", self._service, containers=[container.name for container in containers]):
-                self._finish(containers, timeout, at_least=ON_THE_WAY_SECONDS if on_the_way else 0.0)
+    def finish(self, containers: Sequence[Container], timeout: float, *, at_least: float = 0.0) -> None:
+        """Wait until no container has a request under way, and not less than ``at_least`` seconds."""
+        began = self._clock.monotonic()
+        while (passed := self._clock.monotonic() - began) < timeout:
+            if not any(self._gate.in_flight(container) for container in containers) and passed >= at_least:
+                return
+            self._clock.sleep(POLL_SECONDS)
 
     def admit(self, containers: Iterable[Container]) -> None:
         """Let requests in again."""
@@ -75,13 +72,6 @@ class Traffic:
                 if now is not None and now.restart_count > before.restart_count:
                     raise NotReadyError(f"container {now.name} restarted while it was watched", now.id)
             self._clock.sleep(WATCH_SECONDS)
-
-    def _finish(self, containers: Sequence[Container], timeout: float, *, at_least: float) -> None:
-        began = self._clock.monotonic()
-        while (passed := self._clock.monotonic() - began) < timeout:
-            if not any(self._gate.in_flight(container) for container in containers) and passed >= at_least:
-                return
-            self._clock.sleep(POLL_SECONDS)
 
     def _close(self, container: Container) -> None:
         try:

@@ -19,9 +19,9 @@ from .._health.spec import Check, Policy, Probe
 from .._health.waiter import probe_once, wait_for
 from .checks import Checks, addressed
 from .health_test import HealthTest, Pace
-from .listening import Listening, listening
 from .readiness import FAILED, READY, WAITING, NotReadyError, Verdict, completion, verdict_now
 from .runtime import Container, Engine
+from .sockets import Listening, listening
 
 if TYPE_CHECKING:
     from .._health.probes import SystemProbes

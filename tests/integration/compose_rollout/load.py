@@ -21,13 +21,15 @@ ANSWER_SECONDS = 60.0
 class Load:
     """Requests from several threads to the ports of one address while the context lasts.
 
-    Connections are tried elsewhere for ``patience`` seconds; a proxy must have none.
+    Connections are tried elsewhere for ``patience`` seconds; a proxy must have none. Between connecting and asking it
+    ``hesitates`` for seconds, as a client does that is far away and speaks TLS.
     """
 
     address: str
     ports: tuple[int, ...]
     threads: int = 4
     patience: float = RETRY_SECONDS
+    hesitates: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -65,6 +67,7 @@ class Load:
     def _ask(self, number: int) -> str:
         connection = self._connect(number)
         try:
+            self._stop.wait(self.hesitates)
             connection.request("POST" if number % 2 else "GET", "/order", body=b"x" if number % 2 else None)
             response = connection.getresponse()
             text = response.read().decode()

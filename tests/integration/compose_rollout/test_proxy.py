@@ -115,11 +115,12 @@ class Edge:
         return self.project.deploy(*flags, **{"proxy": PROXIES, **arguments})
 
     @contextmanager
-    def load(self) -> Iterator[dict[str, Load]]:
+    def load(self, threads: int = 2, hesitates: float = 0.0) -> Iterator[dict[str, Load]]:
         """Requests through each proxy; every one must be answered."""
-        nginx = Load(self.host.address, (NGINX_PORT,), threads=2, patience=0)
-        caddy = Load(self.host.address, (CADDY_PORT,), threads=2, patience=0)
-        held = Load(self.host.address, (CADDY_HELD_PORT,), threads=2, patience=0)
+        nginx, caddy, held = (
+            Load(self.host.address, (port,), threads=threads, patience=0, hesitates=hesitates)
+            for port in (NGINX_PORT, CADDY_PORT, CADDY_HELD_PORT)
+        )
         loads = {"nginx": nginx, "caddy": caddy, "caddy that holds bodies": held}
         with nginx, caddy, held:
             yield loads
@@ -186,6 +187,14 @@ def test_a_new_version_takes_over_and_both_proxies_know_it_for_good(v1: Edge, un
     v1.host.sh("systemctl restart docker nginx caddy")
     until(lambda: v1.answers() == {"v2"}, "v2 answers after everything has started anew")
     assert v1.deploy().result["changed"] is False
+
+
+def test_who_connected_before_the_switch_and_asks_after_it_is_answered(v1: Edge) -> None:
+    v1.compose("v2")
+    with v1.load(threads=16, hesitates=1.5) as loads:
+        outcome = v1.deploy()
+    assert outcome.rc == 0, outcome.text
+    assert all(load.answers["v1"] and load.answers["v2"] for load in loads.values())
 
 
 def test_what_fails_before_or_after_the_switch_costs_no_request(v1: Edge) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._rollout.proxy_caddy i
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.proxy_nginx import NginxProxy
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.proxy_options import proxies_from
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Binding, Container
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.sockets import Connected
 
 from tests.unit.module_utils._rollout.test_reading import project
 from tests.unit.module_utils._rollout.world import files
@@ -80,9 +82,9 @@ class FakeRunner:
         return CommandResult(command, 0, "", "", 0.0)
 
 
-def caddy(admin: FakeAdmin, **facts: Any) -> CaddyProxy:
+def caddy(admin: FakeAdmin, connected: Connected = lambda _ports: frozenset(), **facts: Any) -> CaddyProxy:
     setting = proxies_from([{**ENTRY, "type": "caddy", **facts}], "shop")[0]
-    return CaddyProxy(setting, "shop", admin, FakeRunner())
+    return CaddyProxy(setting, "shop", admin, FakeRunner(), connected)
 
 
 def test_files_say_what_they_are_read_back_to() -> None:
@@ -155,6 +157,27 @@ def test_caddys_handler_by_id() -> None:
     assert admin.config == config(reverse_proxy(*OURS, **{"@id": "web"}), reverse_proxy(*OURS))
     with pytest.raises(OpsError, match="has the @id shop"):
         caddy(admin, id="shop").check(OURS)
+
+
+def test_caddy_is_waited_for_by_those_who_were_connected_when_it_was_switched() -> None:
+    loaded = config(reverse_proxy(*OURS))
+    loaded["apps"]["http"]["servers"]["srv0"]["listen"] = [":443", "tcp/0.0.0.0:8080-8081", "udp/:53", "unix//run/c"]
+    clients, asked = {"a", "b"}, []
+
+    def connected(ports: Collection[int]) -> frozenset[str]:
+        asked.append(set(ports))
+        return frozenset(clients)
+
+    proxy = caddy(FakeAdmin(loaded), connected)
+    assert proxy.idle() is None
+    proxy.route(OURS[:1], OURS, eager=True)
+    assert proxy.idle() is False
+    clients.add("c")
+    clients.remove("a")
+    assert proxy.idle() is False
+    clients.remove("b")
+    assert proxy.idle() is None
+    assert asked[-1] == {443, 8080, 8081}
 
 
 def test_somebody_else_changes_caddy_at_the_same_time(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._core.clock import SystemClock
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import SubprocessRunner
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.health_test import HealthTest, Pace
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.listening import listening
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness import NotReadyError
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.sockets import connected, listening
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.waiting import HealthChecker
 
 from tests.unit.module_utils._rollout.world import World, files
@@ -146,6 +146,16 @@ def test_who_listens_is_read_from_the_kernel_without_dockers_own_names(tmp_path:
     with socket.create_server(("127.0.0.1", 0)) as server:
         heard = listening(os.getpid())
         assert heard is not None and f"0100007F:{server.getsockname()[1]:04X}" in heard
+
+
+def test_who_is_connected_is_read_from_the_kernel(tmp_path: Path) -> None:
+    assert connected({80}, tmp_path) == frozenset()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert connected({port}) == frozenset()
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            own = f"0100007F:{client.getsockname()[1]:04X}"
+            assert connected({port, 1}) == {f"0100007F:{port:04X} {own}"}
 
 
 def test_the_health_check_itself_counts_before_docker_has_asked_it() -> None:
