@@ -133,7 +133,7 @@ def measured(host: Host, method: Method, case: Case, version: str, boot: float) 
     """One deployment of ``version``, which boots in ``boot`` seconds, over v1, on a project made for it."""
     edge = edges.PROXIES[case.proxy]
     with made(host, "bench", edges.FIRST_PORT) as project:
-        case.compose(project, "v1")
+        case.compose(project, "v1", boot=0.2)
         first = project.deploy(version="1", proxy=[dict(edge.option)])
         if first.rc:
             raise SystemExit(first.text)
