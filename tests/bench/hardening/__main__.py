@@ -19,7 +19,7 @@ from collections.abc import Collection
 from functools import partial
 
 from tests.bench.hardening.judges import PROFILES, Verdict, install, judge
-from tests.bench.hardening.reasons import FINDINGS, RULES, Reasons, by_reason
+from tests.bench.hardening.reasons import FINDINGS, RULES, Reasons, by_reason, is_beneath
 from tests.tools.bench_hosts import BenchHosts, Cost, bench_hosts, circumstances
 
 
@@ -63,6 +63,7 @@ def table(release: str, verdicts: dict[str, Verdict], costs: dict[str, list[Cost
         row(["Lynis, hardening index", *(verdict.index for verdict in judged)]),
         row(["Lynis, kinds of findings", *(len(verdict.findings) for verdict in judged)]),
         *(row([f"OpenSCAP, {name}", *scap_cells(name, judged)]) for name in PROFILES),
+        *(row([f"{name}, but for what the machine beneath has", *own_cells(name, judged)]) for name in PROFILES),
         row(["ssh-audit, failures", *(verdict.failures for verdict in judged)]),
         row(["ssh-audit, warnings", *(verdict.warnings for verdict in judged)]),
         "",
@@ -103,6 +104,13 @@ def scap_cells(profile: str, verdicts: list[Verdict]) -> list[str]:
     """Per verdict, the share of applicable rules that hold, and how many of those that apply in any of the states."""
     ever = len(set().union(*(verdict.passed(profile) | verdict.failed(profile) for verdict in verdicts)))
     return [f"{verdict.percent(profile):.1f} % ({len(verdict.passed(profile))}/{ever})" for verdict in verdicts]
+
+
+def own_cells(profile: str, verdicts: list[Verdict]) -> list[str]:
+    """``scap_cells`` without the failed rules that only the machine beneath the container could meet."""
+    own = [{rule for rule in verdict.failed(profile) if not is_beneath(rule)} for verdict in verdicts]
+    passed = [len(verdict.passed(profile)) for verdict in verdicts]
+    return [f"{100 * good / (good + len(bad)):.1f} %" for good, bad in zip(passed, own, strict=True)]
 
 
 def row(cells: list[object]) -> str:

@@ -11,10 +11,13 @@ from fnmatch import fnmatchcase
 UNDECIDED = "not decided"
 Reasons = dict[str, tuple[str, ...]]
 
+BENEATH = (
+    "the machine beneath a container: partitions, boot loader, AppArmor, a running auditd and clock, kernel settings"
+    " that its kernel lacks"
+)
 # Each reason with the rules of OpenSCAP that it is for, as patterns.
 RULES: Reasons = {
-    "the machine beneath a container: partitions, boot loader, AppArmor, a running auditd and clock, kernel settings"
-    " that its kernel lacks": (
+    BENEATH: (
         "apparmor_configured",
         "file_group_ownership_var_log_audit",
         "grub2_enable_apparmor",
@@ -63,7 +66,7 @@ RULES: Reasons = {
     "the pattern asks for a line that skips a second factor (`sufficient ... authsucc`); the lock itself is tested": (
         "accounts_passwords_pam_faillock_*",
     ),
-    "the pattern knows one value, and this one is stricter: which key was used is logged, the kernel's addresses are"
+    "the pattern knows one value, and this one is stricter: which keys were tried is logged, the kernel's addresses are"
     " hidden from root too, more performance counters are refused, a dead session ends sooner (as Lynis asks)": (
         "sshd_set_idle_timeout",
         "sshd_set_keepalive",
@@ -94,8 +97,6 @@ RULES: Reasons = {
         "sysctl_net_ipv6_conf_*_max_addresses",
     ),
     "ANSSI's 077 instead of CIS' 027 would hide files from one's own group": ("accounts_umask_*",),
-    "a file of a package would have to be changed, and PAM's profile could not be taken back safely (`nullok`; nobody"
-    " logs in over SSH without a key)": ("no_empty_passwords_unix",),
     "rounds are SHA-512's; passwords are hashed by yescrypt": ("accounts_password_pam_unix_rounds_*",),
     "the file that the rule reads is not read by Debian's PAM any more": ("no_direct_root_logins",),
 }
@@ -111,6 +112,11 @@ FINDINGS: Reasons = {
     "an account with keys only counts as locked": ("AUTH-9284",),
     "with mode 0000 the helper with which PAM checks passwords could not read `/etc/shadow`": ("FILE-7524",),
 }
+
+
+def is_beneath(name: str) -> bool:
+    """Whether a rule asks for something that only the machine beneath a container has."""
+    return any(fnmatchcase(name, each) for each in RULES[BENEATH])
 
 
 def by_reason(names: Iterable[str], reasons: Reasons) -> dict[str, list[str]]:

@@ -109,3 +109,15 @@ def test_at_boot_files_come_back_before_anything_is_live(
 
     assert path.read_text() == "old"
     assert calls == []
+
+
+def test_empty_passwords_are_refused_and_nothing_else_changes(guard: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "common-auth"
+    text = "# nullok\nauth [success=2 default=ignore] pam_unix.so{} try_first_pass\nauth optional pam_other.so nullok\n"
+    path.write_text(text.format(" nullok"))
+    path.chmod(0o644)
+    guard.refuse_empty_passwords((path, tmp_path / "missing"))
+    assert path.read_text() == text.format("")
+    assert path.stat().st_mode & 0o777 == 0o644
+    guard.refuse_empty_passwords((path,))
+    assert path.read_text() == text.format("")
