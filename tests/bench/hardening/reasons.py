@@ -47,6 +47,11 @@ RULES: Reasons = {
         "service_chronyd_or_ntpd_enabled",
         "service_rsyslog_enabled",
     ),
+    "nftables.service flushes every table when it starts, Docker's too: the role's own has a unit of its own": (
+        "firewall_single_service_active",
+        "service_nftables_enabled",
+        "set_nftables_base_chain",
+    ),
     "logs and mail sent elsewhere, which no role here does": (
         "package_audit-audispd-plugins_installed",
         "package_systemd-journal-remote_installed",
@@ -77,6 +82,7 @@ RULES: Reasons = {
     "auditd would stop the host, or fill its disk": ("auditd_data_*",),
     "done under another name: Debian's own timer and rules of AIDE; `kmod`, of which `insmod` is a link; the host's"
     " name set by anybody; set-user-id programs of common packages; the folder in use; logs rotated by the week": (
+        "aide_build_database",
         "aide_check_audit_tools",
         "aide_periodic_checking_systemd_timer",
         "audit_rules_login_events_faillock",
