@@ -15,6 +15,7 @@ from .._core.command import Runner
 from .._core.jsonlines import JsonLines
 from .caddy_admin import HttpAdmin
 from .compose import Compose, profiles_of
+from .confidential import Confidential
 from .engine import DockerEngine
 from .gate import NetworkGate
 from .hooks import CommandHooks
@@ -32,7 +33,13 @@ from .waiting import HealthChecker
 
 
 def assembled(
-    options: Options, compose: Compose, *, clock: Clock, runner: Runner, tell: Callable[[str], None]
+    options: Options,
+    compose: Compose,
+    *,
+    clock: Clock,
+    runner: Runner,
+    tell: Callable[[str], None],
+    confidential: Confidential,
 ) -> Rollout:
     """The rollout of a project that ``compose`` reads. Raises OpsError without an Engine or a release to go back to."""
 
@@ -52,7 +59,8 @@ def assembled(
         trail=trail,
         proxies=tuple(_proxy(setting, options.project, runner, clock) for setting in _settings(options)),
     )
-    return Rollout(options, targets=Targets(options, compose, restored, engine, store), store=store, tools=tools)
+    targets = Targets(options, compose, restored, engine, store, confidential=confidential)
+    return Rollout(options, targets=targets, store=store, tools=tools, confidential=confidential)
 
 
 def _remembering_proxies(options: Options, store: ReleaseStore) -> Options:

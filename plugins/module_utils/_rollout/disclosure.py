@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._core.masking import mask
-from .plan import ServicePlan
-from .project import Project
-from .runtime import Container
+
+if TYPE_CHECKING:
+    from .plan import ServicePlan
+    from .project import Project
+    from .runtime import Container
 
 SECRET_NAME = re.compile(r"pass|secret|token|key|credential|auth|dsn|private|salt|signature", re.IGNORECASE)
 URL_PASSWORD = re.compile(r"\w+://[^\s:/@]*:([^\s@]+)@")
 SHORTEST = 4
+HEALTH_CHARACTERS = 400
 
 
 def secrets_of(resolved: Mapping[str, Any], file_texts: Iterable[str]) -> tuple[str, ...]:
@@ -43,6 +46,13 @@ def masked(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, (list, tuple)):
         return [masked(inner, secrets) for inner in value]
     return value
+
+
+def shortened(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a failure with the end of what each health check said; after masking, which finds no half secret."""
+    log = (facts.get("diagnostics") or {}).get("health_log") or ()
+    brief = [{**entry, "output": entry["output"][-HEALTH_CHARACTERS:]} for entry in log]
+    return {**facts, "diagnostics": {**facts["diagnostics"], "health_log": brief}} if brief else facts
 
 
 def difference(

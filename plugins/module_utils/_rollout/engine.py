@@ -149,7 +149,7 @@ class DockerEngine:
             "restarts": attrs.get("RestartCount", 0),
             "health": health.get("Status"),
             "health_log": [
-                {"exit_code": entry.get("ExitCode"), "output": (entry.get("Output") or "").strip()[-400:]}
+                {"exit_code": entry.get("ExitCode"), "output": (entry.get("Output") or "").strip()}
                 for entry in (health.get("Log") or [])[-3:]
             ],
             "log": log.decode(errors="replace").splitlines(),

@@ -17,6 +17,7 @@ from .._core.errors import OpsError
 from .._core.lock import file_lock
 from .checks import validate
 from .compose import Compose
+from .confidential import Confidential, DiscreetRunner
 from .hooks import check_hooks
 from .options import Options
 
@@ -45,7 +46,8 @@ def run_rollout(options: Options, *, check: bool, tell: Callable[[str], None]) -
 
 def _begun(options: Options, clock: Clock, tell: Callable[[str], None]) -> Rollout:
     """The rollout, most of whose program is loaded while docker compose reads the project."""
-    runner = SubprocessRunner()
+    confidential = Confidential(login.password for login in options.logins)
+    runner = DiscreetRunner(SubprocessRunner(), confidential)
     compose = Compose(
         runner,
         options.project,
@@ -58,7 +60,7 @@ def _begun(options: Options, clock: Clock, tell: Callable[[str], None]) -> Rollo
         compose.begin_reading()
     from .assembly import assembled  # noqa: PLC0415
 
-    return assembled(options, compose, clock=clock, runner=runner, tell=tell)
+    return assembled(options, compose, clock=clock, runner=runner, tell=tell, confidential=confidential)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from .._core.errors import OpsError
 from . import disclosure, recording
-from .content import secret_files
+from .confidential import Confidential
 from .hooks import ON_FAILURE, POST_DEPLOY, PRE_DEPLOY, NoHooks
 from .ledger import Ledger
 from .options import Options
@@ -37,6 +37,7 @@ class Rollout:
         targets: Targets,
         store: ReleaseStore,
         tools: Tools,
+        confidential: Confidential,
     ) -> None:
         self._options = options
         self._targets = targets
@@ -47,7 +48,7 @@ class Rollout:
         self._orphans = Orphans(engine=tools.engine, gate=tools.gate, clock=tools.clock, trail=tools.trail)
         self._ledger = Ledger(tools.engine, store, tools.clock)
         self._trail = tools.trail
-        self._secrets: tuple[str, ...] = ()
+        self._confidential = confidential
         self._routes = ProjectRoutes(tools.proxies, engine=tools.engine, clock=tools.clock, trail=tools.trail)
 
     def preview(self) -> dict[str, object]:
@@ -143,8 +144,6 @@ class Rollout:
             target = self._targets.from_release(release, self._options.services, write=write)
         else:
             target = self._targets.from_files(write=write)
-        passwords = (login.password for login in self._options.logins)
-        self._secrets = (*disclosure.secrets_of(target.project.resolved, _texts(target)), *passwords)
         self._routes.validate(target)
         return target
 
@@ -284,8 +283,8 @@ class Rollout:
 
     def _report_failure(self, error: OpsError, seconds: float) -> None:
         options = self._options
-        error.message = disclosure.masked(error.message, self._secrets)
-        error.facts = disclosure.masked(error.facts, self._secrets)
+        error.message = self._confidential.masked(error.message)
+        error.facts = disclosure.shortened(self._confidential.masked(error.facts))
         with contextlib.suppress(OpsError):  # the failure itself is what must reach the user
             self._tools.hooks.run(ON_FAILURE, error=error.message)
         with contextlib.suppress(OpsError):
@@ -312,11 +311,3 @@ class Rollout:
             "proxies": list(proxies),
             "diff": disclosure.difference(target.project, plans, before, target.images, proxies),
         }
-
-
-def _texts(target: Target) -> Iterable[str]:
-    for path in secret_files(target.project.resolved):
-        try:
-            yield path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue

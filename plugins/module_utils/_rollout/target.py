@@ -13,6 +13,7 @@ from typing import Any
 
 from .._core.atomic import write_file
 from .._core.errors import OpsError
+from .confidential import Confidential
 from .content import contents_of
 from .images import pinned, resolve_images
 from .options import Options
@@ -50,12 +51,15 @@ class Targets:
         compose_for: Callable[[Path, Mapping[str, Any]], ComposeCli],
         engine: Engine,
         store: ReleaseStore,
+        *,
+        confidential: Confidential,
     ) -> None:
         self._options = options
         self._compose = compose
         self._compose_for = compose_for
         self._engine = engine
         self._store = store
+        self._confidential = confidential
         self._override = OverrideFile(options.directory)
 
     def from_files(self, *, write: bool) -> Target:
@@ -105,5 +109,6 @@ class Targets:
         return self._override.publish(target.chosen)
 
     def _read(self, resolved: Mapping[str, Any], replicas: Mapping[str, int | None]) -> Project:
+        self._confidential.learn(resolved)
         contents = contents_of(resolved, self._options.files)
         return read_project(resolved, self._compose.hashes(resolved), contents, replicas)

@@ -8,7 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.keelson.ops.plugins.module_utils._core.command import Command, CommandFailed, CommandResult
+from ansible_collections.keelson.ops.plugins.module_utils._core.command import (
+    Command,
+    CommandFailed,
+    CommandResult,
+    SubprocessRunner,
+)
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.checks import validate
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.compose import (
@@ -16,7 +21,8 @@ from ansible_collections.keelson.ops.plugins.module_utils._rollout.compose impor
     create_arguments,
     start_arguments,
 )
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.disclosure import masked, secrets_of
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.confidential import Confidential, DiscreetRunner
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.disclosure import masked, secrets_of, shortened
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.engine import (
     health_command,
     split_reference,
@@ -154,6 +160,24 @@ def test_secrets_are_masked_wherever_they_are() -> None:
     found = secrets_of({"services": {"s": {"environment": environment}}}, ["file-secret\n"])
     assert set(found) == {"pa$word", "topsecret", "file-secret"}
     assert masked({"log": ["x topsecret"], "n": 1}, found) == {"log": ["x ********"], "n": 1}
+
+
+def test_no_half_of_a_secret_is_left_where_output_is_cut(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("hunter2-secret\n")
+    confidential = Confidential(["of-the-registry"])
+    runner = DiscreetRunner(SubprocessRunner(), confidential)
+    confidential.learn({"services": {}, "secrets": {"token": {"file": str(file)}}})
+    said = "of-the-registry " + "x" * 1980 + " hunter2-secret"  # its last 2,000 characters begin in the first
+    with pytest.raises(CommandFailed) as caught:
+        runner.run(Command(("sh", "-c", f"echo '{said}' >&2; exit 1")))
+    shown = str(caught.value.facts) + caught.value.message
+    assert "registry" not in shown and "hunter2" not in shown and "secret" not in shown
+    log = {"health_log": [{"exit_code": 1, "output": "of-the-registry " + "y" * 395}]}
+    brief = shortened(confidential.masked({"diagnostics": log, "seconds": 1.0}))
+    assert brief["seconds"] == 1.0
+    assert brief["diagnostics"]["health_log"] == [{"exit_code": 1, "output": "**** " + "y" * 395}]
+    assert shortened({"seconds": 1.0}) == {"seconds": 1.0}
 
 
 def test_checks_are_refused_before_anything_happens() -> None:

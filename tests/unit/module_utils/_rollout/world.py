@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 from ansible_collections.keelson.ops.plugins.module_utils._core.jsonlines import JsonLines
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.confidential import Confidential
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.options import Options, options_from
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.proxy import ProxySetting, addresses
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness import (
@@ -379,10 +380,12 @@ def rollout(world: World, directory: Path, **params: Any) -> Rollout:
     chosen = options(directory, **params)
     chosen.release_directory.mkdir(exist_ok=True)
     store = ReleaseStore(chosen.release_directory)
-    targets = Targets(chosen, WorldCompose(world, world.files), lambda path, _: WorldCompose(world, path), world, store)
+    confidential = Confidential()
+    composes = WorldCompose(world, world.files), lambda path, _: WorldCompose(world, path)
+    targets = Targets(chosen, *composes, world, store, confidential=confidential)
     trail = Trail(JsonLines(chosen.release_directory / "journal.jsonl"), world, world.told.append)
     tools = Tools(
         engine=world, gate=world, checker=world, hooks=world.hooks, clock=world, trail=trail,
         proxies=tuple(world.proxies),
     )  # fmt: skip
-    return Rollout(chosen, targets=targets, store=store, tools=tools)
+    return Rollout(chosen, targets=targets, store=store, tools=tools, confidential=confidential)
