@@ -5,7 +5,7 @@
 
     python -m tests.bench.roles [--release trixie|bookworm] [--runs N]
 
-No figures are recorded yet.
+The figures of the last recorded run are in tests/bench/roles/results.md.
 """
 
 from __future__ import annotations
