@@ -19,6 +19,7 @@ from .confidential import Confidential
 from .engine import DockerEngine
 from .gate import NetworkGate
 from .hooks import CommandHooks
+from .late_checker import LateChecker
 from .options import Options
 from .proxy import NGINX, Proxy, ProxySetting
 from .proxy_caddy import CaddyProxy
@@ -29,7 +30,6 @@ from .rollout import Rollout
 from .steps import Tools
 from .target import Targets
 from .trail import Trail
-from .waiting import HealthChecker
 
 
 def assembled(
@@ -53,7 +53,7 @@ def assembled(
     tools = Tools(
         engine=engine,
         gate=NetworkGate(runner),
-        checker=HealthChecker(engine, clock, runner),
+        checker=LateChecker(engine, clock, runner),
         hooks=CommandHooks(runner, options),
         clock=clock,
         trail=trail,

@@ -13,6 +13,9 @@ RETRY_SECONDS = 0.3
 UNHEARD_SECONDS = 1.0
 SOON_SECONDS = 0.1
 """Once a container is ready, those that were started with it are about to be."""
+BRIEF_SECONDS = 0.3
+POLL_SECONDS = 0.02
+"""A check that was begun is looked at often for a moment, as most don't take longer."""
 
 
 class Pace:
@@ -56,18 +59,29 @@ class HealthTest:
 
     def passes(self, container: Container) -> bool:
         """Whether the test begun by a call before has passed meanwhile; begins one when it is time."""
-        passed = None if self._test is None else self._engine.health_test(self._test)
-        if self._test is not None and passed is None:
+        if self._test is None and self._is_due(container, self._clock.monotonic()):
+            self._begin(container)
+        passed = self._result()
+        if passed is None:
             return False
+        self._test, self._ended = None, self._clock.monotonic()
+        self._pace.end(container, passed=passed)
+        return passed
+
+    def _begin(self, container: Container) -> None:
         now = self._clock.monotonic()
+        self._test, self._ended = self._engine.begin_health_test(container.id), now
         if self._test is not None:
-            self._test, self._ended = None, now
-            self._pace.end(container, passed=bool(passed))
-        if not passed and self._is_due(container, now):
-            self._test, self._ended = self._engine.begin_health_test(container.id), now
-            if self._test is not None:
-                self._pace.begin(container, now)
-        return bool(passed)
+            self._pace.begin(container, now)
+
+    def _result(self) -> bool | None:
+        """What the test under way came to; None when there is none, or it lasts."""
+        if self._test is None:
+            return None
+        deadline = self._clock.monotonic() + BRIEF_SECONDS
+        while (passed := self._engine.health_test(self._test)) is None and self._clock.monotonic() < deadline:
+            self._clock.sleep(POLL_SECONDS)
+        return passed
 
     def is_met(self) -> None:
         """Docker itself has found the container healthy."""

@@ -4,7 +4,7 @@
 """Failed requests and seconds of a deployment under constant load, by several ways to deploy.
 
     python -m tests.bench.rollout [--cases 'caddy-*,nginx-early-3'] [--ways WORD]
-        [--rounds N] [--docker-rollout SCRIPT] [--community-docker CHECKOUT]
+        [--rounds N] [--hesitate SECONDS] [--docker-rollout SCRIPT] [--community-docker CHECKOUT]
 
 Starts one lab host with Docker, Caddy and nginx, and removes it. Forty requests a second, half of them POST, each on a
 connection of its own and answered in 50 to 400 ms, come through the proxy while v2 is deployed over v1; the release
@@ -24,6 +24,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from tests.bench.rollout import edges
@@ -83,6 +84,7 @@ def main() -> int:
     parser.add_argument("--ways", default="", help="only ways whose name holds this")
     parser.add_argument("--good-only", action="store_true", help="leave out the bad release and the one that is there")
     parser.add_argument("--rounds", type=int, default=2, help="how often; seconds are means")
+    parser.add_argument("--hesitate", type=float, default=0.0, help="seconds between connecting and asking")
     parser.add_argument("--docker-rollout", type=Path, default=given("DOCKER_ROLLOUT"), help="its script")
     parser.add_argument("--community-docker", type=Path, default=given("COMMUNITY_DOCKER"), help="a checkout of it")
     options = parser.parse_args()
@@ -95,8 +97,9 @@ def main() -> int:
         now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
         say(f"{now}, {os.cpu_count()} cores, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}, {versions}")
         say(f"Ansible's start and connection alone: {start:.1f} s")
-        good = [table(host, case, "v2", methods, options.rounds) for case in cases]
-        bad = [] if options.good_only else table(host, cases[0], "bad", methods, 1)
+        table = partial(compared, host, methods=methods, hesitates=options.hesitate)
+        good = [table(case, "v2", rounds=options.rounds) for case in cases]
+        bad = [] if options.good_only else table(cases[0], "bad", rounds=1)
         if OURS in methods and not options.good_only:
             say(f"\nThe same release again, three services: {idle(host):.1f} s apart from Ansible's start, changed=0")
     return judged(good, bad)
@@ -108,13 +111,15 @@ def given(variable: str) -> Path | None:
     return Path(text) if text else None
 
 
-def table(host: Host, case: Case, version: str, methods: dict[str, Method | None], rounds: int) -> list[Figures]:
-    """Measure all ways of one case in turn, and print them."""
+def compared(
+    host: Host, case: Case, version: str, *, methods: dict[str, Method | None], rounds: int, hesitates: float
+) -> list[Figures]:
+    """Measure all ways of one case in turn, and print them as a table."""
     say(f"\n{case.name}: v1 to {VERSIONS[version]} (load {os.getloadavg()[0]:.1f})\n")
     found: dict[str, list[Round]] = {name: [] for name, method in methods.items() if method is not None}
     for boot in boots(rounds):
         for name, done in found.items():
-            done.append(measured(host, methods[name], case, version, boot))
+            done.append(measured(host, methods[name], case, version, boot=boot, hesitates=hesitates))
     figures = {name: Figures(name, case, tuple(done)) for name, done in found.items()}
     say("| way | failed/total | longest gap s | p99 ms | s on the host | s in all | exit | served afterwards |")
     say("|---|---|---|---|---|---|---|---|")
@@ -129,7 +134,7 @@ def table(host: Host, case: Case, version: str, methods: dict[str, Method | None
     return list(figures.values())
 
 
-def measured(host: Host, method: Method, case: Case, version: str, boot: float) -> Round:
+def measured(host: Host, method: Method, case: Case, version: str, *, boot: float, hesitates: float) -> Round:
     """One deployment of ``version``, which boots in ``boot`` seconds, over v1, on a project made for it."""
     edge = edges.PROXIES[case.proxy]
     with made(host, "bench", edges.FIRST_PORT) as project:
@@ -139,7 +144,7 @@ def measured(host: Host, method: Method, case: Case, version: str, boot: float) 
             raise SystemExit(first.text)
         edges.expose(host, case.proxy)
         until_served(host, project, edge.port)
-        with Traffic(host.address, edge.port) as traffic:
+        with Traffic(host.address, edge.port, hesitates) as traffic:
             time.sleep(BEFORE)  # a part of the load, not a wait for something
             case.compose(project, version, boot)
             began = time.monotonic()

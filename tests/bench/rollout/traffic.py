@@ -24,11 +24,13 @@ CALM = 5.0
 class Traffic:
     """GET and POST in turn, from several threads, each on a connection of its own, at ``THREADS / PERIOD`` a second.
 
-    Each asks for its own time to be answered in, between ``SHORTEST`` and ``LONGEST`` seconds.
+    Each asks for its own time to be answered in, between ``SHORTEST`` and ``LONGEST`` seconds, and when it has been
+    connected for ``hesitates`` seconds, as a client does that is far away and speaks TLS.
     """
 
     address: str
     port: int
+    hesitates: float = 0.0
     answers: list[tuple[float, float, str]] = field(default_factory=list)
     failures: list[tuple[float, str]] = field(default_factory=list)
     ended: float = 0.0
@@ -91,6 +93,8 @@ class Traffic:
         seconds = SHORTEST + (LONGEST - SHORTEST) * (turn * 37 % 100) / 99
         connection = http.client.HTTPConnection(self.address, self.port, timeout=ANSWER_SECONDS)
         try:
+            connection.connect()
+            self._stop.wait(self.hesitates)
             connection.request(method, f"/order?seconds={seconds:.3f}", body=b"x" if method == "POST" else None)
             response = connection.getresponse()
             text = response.read().decode()

@@ -87,7 +87,8 @@ def test_the_health_check_is_asked_when_somebody_begins_to_listen_and_seldom_bef
     while not passed and world.seconds < 3.0:
         passed = test.passes(WEB)
         world.sleep(0.125)
-    assert (world.begun, passed) == (begun, bool(heard))
+    assert world.begun == pytest.approx(begun, abs=0.1)
+    assert passed == bool(heard)
 
 
 class Many(World):
@@ -122,7 +123,7 @@ def test_containers_started_together_are_asked_in_turn_until_one_is_ready_then_s
     assert not waiting
     assert all(later - sooner >= 0.2 for sooner, later in itertools.pairwise(before))
     assert {name for began, name in world.begun if began < 1.5} == set(world.ready)
-    assert all(ended[name] - moment < 0.75 for name, moment in world.ready.items())
+    assert all(ended[name] - moment < 1.25 for name, moment in world.ready.items()), "one cycle of three, at most two"
 
 
 def test_a_check_that_hangs_keeps_the_others_waiting_for_a_moment_only() -> None:
