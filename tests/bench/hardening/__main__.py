@@ -20,6 +20,7 @@ from functools import partial
 
 from tests.bench.hardening.judges import PROFILES, Verdict, install, judge
 from tests.bench.hardening.reasons import FINDINGS, RULES, Reasons, by_reason, is_beneath
+from tests.bench.hardening.references import HEADER, REFERENCES
 from tests.tools.bench_hosts import BenchHosts, Cost, bench_hosts, circumstances
 
 
@@ -66,6 +67,10 @@ def table(release: str, verdicts: dict[str, Verdict], costs: dict[str, list[Cost
         *(row([f"{name}, but for what the machine beneath has", *own_cells(name, judged)]) for name in PROFILES),
         row(["ssh-audit, failures", *(verdict.failures for verdict in judged)]),
         row(["ssh-audit, warnings", *(verdict.warnings for verdict in judged)]),
+        "",
+        row(HEADER),
+        "|---" * len(HEADER) + "|",
+        *(row(one.row()) for one in REFERENCES if one.release == release),
         "",
         "| run of the role | seconds | CPU s of the controller | tasks | changed |",
         "|---|---|---|---|---|",
