@@ -103,6 +103,9 @@ RULES: Reasons = {
         "sysctl_net_ipv6_conf_*_max_addresses",
     ),
     "ANSSI's 077 instead of CIS' 027 would hide files from one's own group": ("accounts_umask_*",),
+    "the rule reads a file of the distribution's that one in /etc stands in for (Debian 12)": (
+        "sysctl_fs_protected_fifos",
+    ),
     "rounds are SHA-512's; passwords are hashed by yescrypt": ("accounts_password_pam_unix_rounds_*",),
     "the file that the rule reads is not read by Debian's PAM any more": ("no_direct_root_logins",),
 }
