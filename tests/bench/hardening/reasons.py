@@ -106,6 +106,9 @@ RULES: Reasons = {
     "the rule reads a file of the distribution's that one in /etc stands in for (Debian 12)": (
         "sysctl_fs_protected_fifos",
     ),
+    "no exception for wtmp, lastlog and apt's own logs, as the rule for Debian 13 makes it": (
+        "permissions_local_var_log",
+    ),
     "rounds are SHA-512's; passwords are hashed by yescrypt": ("accounts_password_pam_unix_rounds_*",),
     "the file that the rule reads is not read by Debian's PAM any more": ("no_direct_root_logins",),
 }
