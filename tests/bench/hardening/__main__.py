@@ -19,7 +19,7 @@ from collections.abc import Collection
 from functools import partial
 
 from tests.bench.hardening.judges import PROFILES, Verdict, install, judge
-from tests.bench.hardening.reasons import FINDINGS, RULES, Reasons, by_reason, is_beneath
+from tests.bench.hardening.reasons import BENEATH, FINDINGS, RULES, Reasons, by_reason
 from tests.bench.hardening.references import HEADER, REFERENCES
 from tests.tools.bench_hosts import BenchHosts, Cost, bench_hosts, circumstances
 
@@ -113,9 +113,12 @@ def scap_cells(profile: str, verdicts: list[Verdict]) -> list[str]:
 
 def own_cells(profile: str, verdicts: list[Verdict]) -> list[str]:
     """``scap_cells`` without the failed rules that only the machine beneath the container could meet."""
-    own = [{rule for rule in verdict.failed(profile) if not is_beneath(rule)} for verdict in verdicts]
-    passed = [len(verdict.passed(profile)) for verdict in verdicts]
-    return [f"{100 * good / (good + len(bad)):.1f} %" for good, bad in zip(passed, own, strict=True)]
+    cells = []
+    for verdict in verdicts:
+        passed, failed = len(verdict.passed(profile)), verdict.failed(profile)
+        own = len(failed) - len(by_reason(failed, RULES).get(BENEATH, ()))
+        cells.append(f"{100 * passed / (passed + own):.1f} %")
+    return cells
 
 
 def row(cells: list[object]) -> str:

@@ -126,11 +126,6 @@ FINDINGS: Reasons = {
 }
 
 
-def is_beneath(name: str) -> bool:
-    """Whether a rule asks for something that only the machine beneath a container has."""
-    return any(fnmatchcase(name, each) for each in RULES[BENEATH])
-
-
 def by_reason(names: Iterable[str], reasons: Reasons) -> dict[str, list[str]]:
     """Sort names of rules by the reason why they stay failed, in the order of ``reasons``."""
     found: dict[str, list[str]] = {why: [] for why in [*reasons, UNDECIDED]}
