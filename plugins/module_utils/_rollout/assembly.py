@@ -44,7 +44,7 @@ def assembled(
     """The rollout of a project that ``compose`` reads. Raises OpsError without an Engine or a release to go back to."""
 
     def restored(path: Path, resolved: Mapping[str, Any]) -> Compose:
-        return Compose(runner, options.project, options.directory, (path,), profiles=profiles_of(resolved))
+        return compose.reading(path, profiles_of(resolved))
 
     engine = DockerEngine(options.logins)
     trail = Trail(JsonLines(options.release_directory / "journal.jsonl"), clock, tell)

@@ -14,6 +14,7 @@ from typing import Any
 from .._core.command import Command, CommandFailed, Runner
 from .._core.errors import OpsError
 from .override import override_text
+from .plugin import DOCKER_COMPOSE
 
 CONFIG_SECONDS = 60.0
 UP_SECONDS = 900.0
@@ -23,10 +24,8 @@ NO_PLUGIN = ("is not a docker command", "unknown docker command", "unknown comma
 def base_arguments(
     project: str, directory: Path, files: tuple[str, ...], env_files: tuple[Path, ...], profiles: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Everything before the subcommand."""
+    """Everything between the program and the subcommand."""
     arguments = [
-        "docker",
-        "compose",
         "--progress",
         "quiet",
         "--project-name",
@@ -76,7 +75,7 @@ def run_arguments(service: str, command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Compose:
-    """ComposeCli through the plugin of the Docker CLI."""
+    """ComposeCli through the plugin of the Docker CLI; ``program`` is what starts it."""
 
     def __init__(
         self,
@@ -88,8 +87,10 @@ class Compose:
         env_files: tuple[Path, ...] = (),
         profiles: tuple[str, ...] = (),
         overlay: str | None = None,
+        program: tuple[str, ...] = DOCKER_COMPOSE,
     ) -> None:
         self._runner = runner
+        self._program = program
         self._files = files
         self._env_files = env_files
         self._profiles = profiles
@@ -97,7 +98,7 @@ class Compose:
         self._project = project
         self._directory = directory
         given = (*map(str, files), *(() if overlay is None else ("-",)))
-        self._base = base_arguments(project, directory, given, env_files, profiles)
+        self._base = (*program, *base_arguments(project, directory, given, env_files, profiles))
         self._begun: tuple[Future[dict[str, Any]], Future[dict[str, str]]] | None = None
 
     def begin_reading(self) -> None:
@@ -119,7 +120,12 @@ class Compose:
             env_files=self._env_files,
             profiles=self._profiles,
             overlay=override_text(images),
+            program=self._program,
         )
+
+    def reading(self, file: Path, profiles: tuple[str, ...]) -> Compose:
+        """The same project by another Compose file."""
+        return Compose(self._runner, self._project, self._directory, (file,), profiles=profiles, program=self._program)
 
     def config(self) -> dict[str, Any]:
         """The resolved project."""
@@ -148,7 +154,9 @@ class Compose:
     def _hash(self, resolved: Callable[[], Mapping[str, Any]]) -> dict[str, str]:
         # Every profile: the resolved project holds only what is enabled, which would count as disabled without them.
         base = base_arguments(self._project, self._directory, ("-",), (), ("*",))
-        command = Command((*base, "config", "--hash", "*"), stdin=lambda: json.dumps(resolved()).encode())
+        command = Command(
+            (*self._program, *base, "config", "--hash", "*"), stdin=lambda: json.dumps(resolved()).encode()
+        )
         lines = self._runner.run(command, timeout=CONFIG_SECONDS).stdout.splitlines()
         return {name: value for name, _unused, value in (line.strip().partition(" ") for line in lines) if value}
 

@@ -20,6 +20,7 @@ from .compose import Compose
 from .confidential import Confidential, DiscreetRunner
 from .hooks import check_hooks
 from .options import Options
+from .plugin import NAME, compose_program
 
 if TYPE_CHECKING:
     from .rollout import Rollout
@@ -55,6 +56,7 @@ def _begun(options: Options, clock: Clock, tell: Callable[[str], None]) -> Rollo
         options.files,
         env_files=options.env_files,
         profiles=options.profiles,
+        program=compose_program(os.environ),
     )
     if options.state == "deployed":
         compose.begin_reading()
@@ -83,7 +85,7 @@ def _alone(options: Options, clock: Clock) -> Iterator[None]:
 
 
 def compose_processes(project: str, proc: Path = Path("/proc")) -> list[int]:
-    """Processes of ``docker compose --project-name PROJECT ... up``: a killed run leaves its child to itself."""
+    """Processes of Compose with ``--project-name PROJECT ... up``: a killed run leaves its child to itself."""
     found = []
     for entry in proc.iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -93,7 +95,7 @@ def compose_processes(project: str, proc: Path = Path("/proc")) -> list[int]:
         except OSError:
             continue
         if (
-            "compose" in argv
+            ("compose" in argv or argv[0].endswith(f"/{NAME}"))
             and not {"up", "create", "run"}.isdisjoint(argv)
             and f"--project-name\0{project}\0" in "\0".join(argv)
         ):

@@ -9,11 +9,17 @@ rule lives in the container's network namespace and goes with it; the host's fir
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from .._core.command import Command, CommandFailed, Runner
 from .._core.errors import OpsError
 from .runtime import Container
+
+T = TypeVar("T")
 
 RULE = (
     "INPUT", "-p", "tcp", "--syn", "!", "-i", "lo", "-m", "comment", "--comment", "keelson rollout",
@@ -32,14 +38,10 @@ class NetworkGate:
         self._runner = runner
         self._proc = proc
 
-    def close(self, container: Container) -> None:
-        """Refuse new connections from outside. Raises OpsError when that cannot be done on this host."""
-        self._refuse_host_network(container)
-        self._run(container, "iptables", "-w", "5", "-I", *RULE)
-        try:
-            self._run(container, "ip6tables", "-w", "5", "-I", *RULE)
-        except CommandFailed:
-            return  # a host without IPv6
+    def close(self, containers: Sequence[Container]) -> dict[str, str]:
+        """Refuse new connections from outside; by name, why that cannot be done for a container on this host."""
+        reasons = zip(containers, _at_once(self._close, containers), strict=True)
+        return {container.name: reason for container, reason in reasons if reason is not None}
 
     def open(self, container: Container) -> None:
         """Take every such rule away; nothing happens when there is none or the container has gone."""
@@ -51,8 +53,21 @@ class NetworkGate:
                 except OpsError:
                     break
 
-    def in_flight(self, container: Container) -> int:
-        """How many connections to the container carry a request; 0 when it has gone."""
+    def in_flight(self, containers: Sequence[Container]) -> int:
+        """How many connections to any of them carry a request; none to one that has gone."""
+        return sum(_at_once(self._in_flight, containers))
+
+    def _close(self, container: Container) -> str | None:
+        try:
+            self._refuse_host_network(container)
+            self._run(container, "iptables", "-w", "5", "-I", *RULE)
+        except OpsError as error:
+            return error.message
+        with contextlib.suppress(CommandFailed):  # a host without IPv6
+            self._run(container, "ip6tables", "-w", "5", "-I", *RULE)
+        return None
+
+    def _in_flight(self, container: Container) -> int:
         try:
             return in_flight(self._run(container, "ss", "-tanHOi"))
         except CommandFailed:
@@ -70,6 +85,12 @@ class NetworkGate:
     def _run(self, container: Container, *argv: str) -> str:
         network = f"--net={self._proc}/{container.pid}/ns/net"
         return self._runner.run(Command(("nsenter", network, *argv)), timeout=COMMAND_SECONDS).stdout
+
+
+def _at_once(look: Callable[[Container], T], containers: Sequence[Container]) -> list[T]:
+    """What is mostly a wait for programs, for all containers beside each other."""
+    with ThreadPoolExecutor(max_workers=max(1, len(containers))) as together:
+        return list(together.map(look, containers))
 
 
 def in_flight(sockets: str) -> int:

@@ -13,9 +13,10 @@ RETRY_SECONDS = 0.3
 UNHEARD_SECONDS = 1.0
 SOON_SECONDS = 0.1
 """Once a container is ready, those that were started with it are about to be."""
+LOOK_SECONDS = 0.1
 BRIEF_SECONDS = 0.3
 POLL_SECONDS = 0.02
-"""A check that was begun is looked at often for a moment, as most don't take longer."""
+"""Who listens is looked at often, as that costs nothing; so is for a moment a check that was begun."""
 
 
 class Pace:
@@ -59,7 +60,7 @@ class HealthTest:
 
     def passes(self, container: Container) -> bool:
         """Whether the test begun by a call before has passed meanwhile; begins one when it is time."""
-        if self._test is None and self._is_due(container, self._clock.monotonic()):
+        if self._test is None and self._comes_due(container):
             self._begin(container)
         passed = self._result()
         if passed is None:
@@ -86,6 +87,15 @@ class HealthTest:
     def is_met(self) -> None:
         """Docker itself has found the container healthy."""
         self._pace.one_passed = True
+
+    def _comes_due(self, container: Container) -> bool:
+        """Whether it is time for a test now or in a moment."""
+        deadline = self._clock.monotonic() + LOOK_SECONDS
+        while not self._is_due(container, now := self._clock.monotonic()):
+            if self._heard is None or now >= deadline:
+                return False
+            self._clock.sleep(POLL_SECONDS)
+        return True
 
     def _is_due(self, container: Container, now: float) -> bool:
         before, self._heard = self._heard, self._listening(container.pid)

@@ -21,7 +21,7 @@ from .runtime import Container, Engine
 from .trail import Trail
 
 OLD_WORKERS_SECONDS = 5.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 
 
 class Routes:
@@ -62,28 +62,31 @@ class Routes:
                     self._trail.warn(advice)
 
     def pin(self, containers: Iterable[Container], stable_for: float) -> None:
-        """Name the containers that serve, so that new ones get no request yet."""
-        running = [container for container in containers if container.running]
+        """Name those of the service's containers that serve, so that new ones get no request yet."""
+        own = tuple(containers)
+        running = [container for container in own if container.running]
         now = self._clock.now().timestamp()
         serving = [c for c in running if verdict(c, now, stable_for).state == READY] or running
         for proxy in self._proxies:
             if upstreams := reachable(proxy.setting, serving):
-                self._route("pin", proxy, upstreams, eager=True)
+                self._route("pin", proxy, upstreams, own, eager=True)
 
     def send_to(self, containers: Iterable[Container]) -> None:
         """Send new requests to these containers alone."""
-        running = self._running(containers)
+        own = self._own()
+        running = _running(own, containers)
         for proxy in self._proxies if running else ():
-            self._route("switch", proxy, addresses(proxy.setting, running), eager=True)
+            self._route("switch", proxy, addresses(proxy.setting, running), own, eager=True)
 
     def send_back(self, containers: Iterable[Container]) -> None:
         """``send_to`` that leaves no proxy out because another one fails."""
-        running = self._running(containers)
+        own = self._own()
+        running = _running(own, containers)
         failures: list[OpsError] = []
         for proxy in self._proxies:
             try:
                 if upstreams := reachable(proxy.setting, running):
-                    self._route("switch back", proxy, upstreams, eager=True)
+                    self._route("switch back", proxy, upstreams, own, eager=True)
             except OpsError as error:
                 failures.append(error)
         if failures:
@@ -101,7 +104,8 @@ class Routes:
         own = self._own()
         changed = False
         for proxy in self._proxies:
-            changed = self._route("settle", proxy, settled(proxy.setting, self._service, own), eager=False) or changed
+            upstreams = settled(proxy.setting, self._service, own)
+            changed = self._route("settle", proxy, upstreams, own, eager=False) or changed
         return changed
 
     def preview(self, replicas: int, *, renewed: bool) -> list[dict[str, object]]:
@@ -122,8 +126,10 @@ class Routes:
             )
         return found
 
-    def _route(self, step: str, proxy: Proxy, upstreams: Sequence[str], *, eager: bool) -> bool:
-        known = self._known(proxy, self._own())
+    def _route(
+        self, step: str, proxy: Proxy, upstreams: Sequence[str], own: Sequence[Container], *, eager: bool
+    ) -> bool:
+        known = self._known(proxy, own)
         changed = not proxy.follows(upstreams, known)
         if not changed and id(proxy) not in self._unread:
             return False
@@ -138,12 +144,14 @@ class Routes:
         found = (*reachable(proxy.setting, own), *ports)
         return tuple(dict.fromkeys(found))
 
-    def _running(self, containers: Iterable[Container]) -> list[Container]:
-        now = (self._engine.container(container.id) for container in containers)
-        return [container for container in now if container is not None and container.running]
-
     def _own(self) -> tuple[Container, ...]:
         return tuple(c for c in self._engine.containers(self._project) if c.service == self._service.name)
+
+
+def _running(own: Iterable[Container], wanted: Iterable[Container]) -> list[Container]:
+    """Those of the containers that run, as they are now."""
+    now = {container.id: container for container in own}
+    return [now[one.id] for one in wanted if one.id in now and now[one.id].running]
 
 
 def check_proxies(proxies: Iterable[Proxy], project: Project) -> None:

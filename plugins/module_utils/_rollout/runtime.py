@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -97,16 +97,16 @@ class Engine(Protocol):
 
 
 class Gate(Protocol):
-    """Keeps new connections away from a container that still runs."""
+    """Keeps new connections away from containers that still run."""
 
-    def close(self, container: Container) -> None:
-        """Refuse new connections from outside. Raises OpsError when that cannot be done on this host."""
+    def close(self, containers: Sequence[Container]) -> Mapping[str, str]:
+        """Refuse new connections from outside; by name, why that cannot be done for a container on this host."""
 
     def open(self, container: Container) -> None:
         """Let connections in again; nothing happens when the gate was never closed."""
 
-    def in_flight(self, container: Container) -> int:
-        """How many connections carry a request; 0 when the container has gone."""
+    def in_flight(self, containers: Sequence[Container]) -> int:
+        """How many connections to any of them carry a request; none to one that has gone."""
 
 
 class ComposeCli(Protocol):

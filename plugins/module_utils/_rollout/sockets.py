@@ -1,20 +1,23 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who listens and who is connected, read from the kernel's tables without starting a program (proc(5), net/tcp).
+"""Who listens and who is connected, from the kernel itself and without starting a program.
 
-Addresses are as the kernel writes them, in hexadecimal.
+Addresses are as ``/proc/net/tcp`` has them, in hexadecimal; it is read where the kernel answers no better question.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from .sock_diag import Socket, tcp_sockets
+
 PROC = Path("/proc")
 TABLES = ("tcp", "tcp6")
-ESTABLISHED = "01"
-LISTEN = "0A"
+ESTABLISHED = 1
+LISTEN = 10
 DOCKERS_OWN = "0B00007F:"
 """127.0.0.11, where Docker answers for names in every container."""
 
@@ -27,7 +30,7 @@ Connected = Callable[[Collection[int]], "frozenset[str]"]
 def listening(pid: int, proc: Path = PROC) -> frozenset[str] | None:
     """The local addresses that are listened on in a process' network; None when that cannot be seen."""
     try:
-        found = {local for local, _remote, state in _sockets(proc / str(pid) / "net") if state == LISTEN}
+        found = {local for local, _remote in _sockets(LISTEN, proc / str(pid))}
     except OSError:
         return None
     return frozenset(address for address in found if not address.startswith(DOCKERS_OWN))
@@ -39,18 +42,24 @@ def connected(ports: Collection[int], proc: Path = PROC) -> frozenset[str]:
     try:
         return frozenset(
             f"{local} {remote}"
-            for local, remote, state in _sockets(proc / "self" / "net")
-            if state == ESTABLISHED and local.rpartition(":")[2] in wanted
+            for local, remote in _sockets(ESTABLISHED, proc / "self")
+            if local.rpartition(":")[2] in wanted
         )
     except OSError:
         return frozenset()
 
 
-def _sockets(net: Path) -> Iterator[tuple[str, str, str]]:
-    """Local address, remote address and state of each TCP socket. Raises OSError when they cannot be read."""
+def _sockets(state: int, process: Path) -> list[Socket]:
+    """Local and remote address of each TCP socket in a process' network. Raises OSError when they cannot be read."""
+    with contextlib.suppress(OSError):
+        return tcp_sockets(state, process / "ns" / "net")
+    return list(_read(state, process / "net"))
+
+
+def _read(state: int, net: Path) -> Iterator[Socket]:
     for table in TABLES:
         if table != TABLES[0] and not (net / table).exists():
             continue  # a kernel without IPv6
         for fields in map(str.split, (net / table).read_text(encoding="ascii").splitlines()[1:]):
-            if len(fields) > 3:
-                yield fields[1], fields[2], fields[3]
+            if len(fields) > 3 and int(fields[3], 16) == state:
+                yield fields[1], fields[2]

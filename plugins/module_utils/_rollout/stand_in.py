@@ -22,7 +22,8 @@ from types import TracebackType
 
 CHECK_SECONDS = 3.0
 """How long a proxy's first checks are waited for."""
-SETTLE_SECONDS = 0.1
+SETTLE_SECONDS = 0.03
+CLOSE_SECONDS = 0.1
 CONNECT_SECONDS = 5.0
 FINISH_SECONDS = 30.0
 IDLE_SECONDS = 0.3
@@ -92,11 +93,19 @@ class StandIn:
             first = connection.recv(CHUNK)
             if self._paths.issuperset(first.split(b" ", 2)[1:2] or [b""]):
                 connection.sendall(UNAVAILABLE)
+                self._until_closed(connection)
                 self._left[listener] -= 1
             elif first:
                 with socket.create_connection(_parts(next(self._serving)), CONNECT_SECONDS) as upstream:
                     upstream.sendall(first)
                     self._relay(connection, upstream)
+
+    @staticmethod
+    def _until_closed(connection: socket.socket) -> None:
+        """Whoever was told that the connection ends here closes it as soon as the answer has been read."""
+        connection.settimeout(CLOSE_SECONDS)
+        with contextlib.suppress(OSError):
+            connection.recv(CHUNK)
 
     def _relay(self, client: socket.socket, server: socket.socket) -> None:
         """Both ways until one side ends; when closing, until what was asked last has been answered."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .._core.clock import Clock
-from .._core.errors import OpsError
 from .readiness import FAILED, NotReadyError, verdict_now
 from .runtime import Container, Engine, Gate
 from .trail import Trail
@@ -34,15 +33,15 @@ class Traffic:
         if not self._gated or not containers:
             return
         with self._trail.step("drain", self._service, containers=[container.name for container in containers]):
-            for container in containers:
-                self._close(container)
+            for name, reason in self._gate.close(containers).items():
+                self._trail.warn(f"new connections to {name} could not be refused: {reason}")
             self.finish(containers, timeout)
 
     def finish(self, containers: Sequence[Container], timeout: float, *, at_least: float = 0.0) -> None:
         """Wait until no container has a request under way, and not less than ``at_least`` seconds."""
         began = self._clock.monotonic()
         while (passed := self._clock.monotonic() - began) < timeout:
-            if not any(self._gate.in_flight(container) for container in containers) and passed >= at_least:
+            if not self._gate.in_flight(containers) and passed >= at_least:
                 return
             self._clock.sleep(POLL_SECONDS)
 
@@ -72,9 +71,3 @@ class Traffic:
                 if now is not None and now.restart_count > before.restart_count:
                     raise NotReadyError(f"container {now.name} restarted while it was watched", now.id)
             self._clock.sleep(WATCH_SECONDS)
-
-    def _close(self, container: Container) -> None:
-        try:
-            self._gate.close(container)
-        except OpsError as error:
-            self._trail.warn(f"new connections to {container.name} could not be refused: {error.message}")

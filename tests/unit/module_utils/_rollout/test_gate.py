@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import Command, CommandResult
-from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.gate import NetworkGate, in_flight
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container
 
@@ -50,5 +49,5 @@ def test_the_network_of_the_host_is_never_closed(tmp_path: Path) -> None:
         (tmp_path / pid / "ns").mkdir(parents=True)
         (tmp_path / pid / "ns" / "net").symlink_to(tmp_path / "host")
     container = Container("c", "web-1", "web", 1, "h", "i", "running", pid=7)
-    with pytest.raises(OpsError, match="never closed"):
-        NetworkGate(NoRunner(), tmp_path).close(container)
+    refused = NetworkGate(NoRunner(), tmp_path).close([container])
+    assert refused == {"web-1": "container web-1 uses the host's network, which is never closed"}

@@ -121,15 +121,17 @@ class World:
         self.stored.pop(container_id, None)
         self._look()
 
-    def close(self, container: Container) -> None:
-        self._operation()
-        self.closed.add(container.id)
-        self._look()
+    def close(self, containers: Sequence[Container]) -> dict[str, str]:
+        for container in containers:
+            self._operation()
+            self.closed.add(container.id)
+            self._look()
+        return {}
 
     def open(self, container: Container) -> None:
         self.closed.discard(container.id)
 
-    def in_flight(self, container: Container) -> int:
+    def in_flight(self, containers: Sequence[Container]) -> int:
         return 0
 
     def wait(
