@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from .._core.clock import Clock
 from .runtime import Container, Engine
 from .sockets import Listening
@@ -25,28 +27,30 @@ class Pace:
     def __init__(self) -> None:
         self.one_passed = False
         self._begun: dict[str, float] = {}
+        self._lock = threading.Lock()
 
-    def begin(self, container: Container, now: float) -> None:
-        """The check of a container begins."""
-        self._begun[container.id] = now
+    def begin(self, container: Container, now: float, *, alone: bool = False) -> bool:
+        """The check of a container begins; ``alone`` only if no other is at work but for long."""
+        with self._lock:
+            if alone and any(now - begun < UNHEARD_SECONDS for begun in self._begun.values()):
+                return False
+            self._begun[container.id] = now
+            return True
 
     def end(self, container: Container, *, passed: bool) -> None:
         """It has ended."""
-        self._begun.pop(container.id, None)
+        with self._lock:
+            self._begun.pop(container.id, None)
         self.one_passed = self.one_passed or passed
-
-    def is_busy(self, now: float) -> bool:
-        """Whether one is at work; one that lasts for long keeps nobody waiting."""
-        return any(now - begun < UNHEARD_SECONDS for begun in tuple(self._begun.values()))
 
 
 class HealthTest:
     """A container's own health check, asked without a pause: Docker itself waits for an interval before each.
 
     Each is a program that takes processor time from what boots. So it is asked when somebody begins to listen in the
-    container, and else again after ``RETRY_SECONDS``, as long as nobody listens only after ``UNHEARD_SECONDS``, of
-    containers that were started together one after the other. When one of them has passed, the others are asked again
-    and again.
+    container, and else again after ``RETRY_SECONDS``, as long as nobody listens only after ``UNHEARD_SECONDS`` or, when
+    it publishes ports, not at all; of containers that were started together one after the other. When one of them has
+    passed, the others are asked again and again.
     """
 
     def __init__(self, engine: Engine, clock: Clock, listening: Listening, pace: Pace) -> None:
@@ -61,19 +65,15 @@ class HealthTest:
     def passes(self, container: Container) -> bool:
         """Whether the test begun by a call before has passed meanwhile; begins one when it is time."""
         if self._test is None and self._comes_due(container):
-            self._begin(container)
+            self._test, self._ended = self._engine.begin_health_test(container.id), self._clock.monotonic()
+            if self._test is None:
+                self._pace.end(container, passed=False)
         passed = self._result()
         if passed is None:
             return False
         self._test, self._ended = None, self._clock.monotonic()
         self._pace.end(container, passed=passed)
         return passed
-
-    def _begin(self, container: Container) -> None:
-        now = self._clock.monotonic()
-        self._test, self._ended = self._engine.begin_health_test(container.id), now
-        if self._test is not None:
-            self._pace.begin(container, now)
 
     def _result(self) -> bool | None:
         """What the test under way came to; None when there is none, or it lasts."""
@@ -89,7 +89,7 @@ class HealthTest:
         self._pace.one_passed = True
 
     def _comes_due(self, container: Container) -> bool:
-        """Whether it is time for a test now or in a moment."""
+        """Whether it is time for a test now or in a moment; the pace then knows of it."""
         deadline = self._clock.monotonic() + LOOK_SECONDS
         while not self._is_due(container, now := self._clock.monotonic()):
             if self._heard is None or now >= deadline:
@@ -100,8 +100,11 @@ class HealthTest:
     def _is_due(self, container: Container, now: float) -> bool:
         before, self._heard = self._heard, self._listening(container.pid)
         if self._heard is not None and self._heard != before:
-            return True
+            return self._pace.begin(container, now)
+        silent = self._heard == frozenset()
+        if silent and container.bindings:
+            return False
         if self._pace.one_passed:
-            return now - self._ended >= SOON_SECONDS
-        pause = UNHEARD_SECONDS if self._heard == frozenset() else RETRY_SECONDS
-        return now - self._ended >= pause and not self._pace.is_busy(now)
+            return now - self._ended >= SOON_SECONDS and self._pace.begin(container, now)
+        pause = UNHEARD_SECONDS if silent else RETRY_SECONDS
+        return now - self._ended >= pause and self._pace.begin(container, now, alone=True)

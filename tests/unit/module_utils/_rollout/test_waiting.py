@@ -17,7 +17,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._core.clock import Sys
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import SubprocessRunner
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.health_test import HealthTest, Pace
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness import NotReadyError
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Container
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Binding, Container
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.sockets import connected, listening
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.waiting import HealthChecker
 
@@ -70,22 +70,27 @@ class Asked(World):
         return bool(self.heard) and self.begun[-1] >= max(self.heard) if done else None
 
 
+PUBLISHING = replace(WEB, bindings=(Binding(80, "", 8080),))
+
+
 @pytest.mark.parametrize(
-    ("heard", "begun"),
+    ("container", "heard", "begun"),
     [
-        ({2.0: "any:80"}, [0.375, 1.625, 2.0]),
-        ({0.0: "any:80", 1.0: "any:81"}, [0.0, 0.625, 1.0]),
-        ({}, [0.375, 1.625, 2.875]),
+        (WEB, {2.0: "any:80"}, [0.375, 1.625, 2.0]),
+        (WEB, {0.0: "any:80", 1.0: "any:81"}, [0.0, 0.625, 1.0]),
+        (WEB, {}, [0.375, 1.625, 2.875]),
+        (PUBLISHING, {2.0: "any:80"}, [2.0]),
+        (PUBLISHING, {}, []),
     ],
 )
 def test_the_health_check_is_asked_when_somebody_begins_to_listen_and_seldom_before(
-    heard: dict[float, str], begun: list[float]
+    container: Container, heard: dict[float, str], begun: list[float]
 ) -> None:
     world = Asked(0.25, heard)
     test = HealthTest(world, world, world.listening, Pace())
     passed = False
     while not passed and world.seconds < 3.0:
-        passed = test.passes(WEB)
+        passed = test.passes(container)
         world.sleep(0.125)
     assert world.begun == pytest.approx(begun, abs=0.1)
     assert passed == bool(heard)
@@ -134,9 +139,10 @@ def test_containers_started_together_are_asked_in_turn_until_one_is_ready_then_s
 
 def test_a_check_that_hangs_keeps_the_others_waiting_for_a_moment_only() -> None:
     pace = Pace()
-    pace.begin(WEB, 5.0)
-    assert pace.is_busy(5.9)
-    assert not pace.is_busy(6.0)
+    assert pace.begin(WEB, 5.0)
+    other = replace(WEB, id="d")
+    assert not pace.begin(other, 5.9, alone=True)
+    assert pace.begin(other, 6.0, alone=True)
 
 
 def test_who_listens_is_read_from_the_kernel_without_dockers_own_names(tmp_path: Path) -> None:
