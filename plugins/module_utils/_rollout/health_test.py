@@ -16,9 +16,11 @@ UNHEARD_SECONDS = 1.0
 SOON_SECONDS = 0.1
 """Once a container is ready, those that were started with it are about to be."""
 LOOK_SECONDS = 0.1
+LISTEN_SECONDS = 0.03
+"""Who listens is looked at often, as that costs next to nothing."""
 BRIEF_SECONDS = 0.3
-POLL_SECONDS = 0.02
-"""Who listens is looked at often, as that costs nothing; so is for a moment a check that was begun."""
+POLL_SECONDS = 0.04
+"""A check that was begun is looked at often for a moment, as most don't take longer; that takes Docker some work."""
 
 
 class Pace:
@@ -94,7 +96,7 @@ class HealthTest:
         while not self._is_due(container, now := self._clock.monotonic()):
             if self._heard is None or now >= deadline:
                 return False
-            self._clock.sleep(POLL_SECONDS)
+            self._clock.sleep(LISTEN_SECONDS)
         return True
 
     def _is_due(self, container: Container, now: float) -> bool:

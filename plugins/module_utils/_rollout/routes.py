@@ -21,7 +21,7 @@ from .runtime import Container, Engine
 from .trail import Trail
 
 OLD_WORKERS_SECONDS = 5.0
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 
 
 class Routes:

@@ -18,7 +18,8 @@ from ansible_collections.keelson.ops.plugins.module_utils._core.command import S
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.health_test import HealthTest, Pace
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.readiness import NotReadyError
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime import Binding, Container
-from ansible_collections.keelson.ops.plugins.module_utils._rollout.sockets import connected, listening
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.sock_diag import tcp_sockets
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.sockets import LISTEN, connected, listening
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.waiting import HealthChecker
 
 from tests.unit.module_utils._rollout.world import World, files
@@ -159,6 +160,24 @@ def test_who_listens_is_read_from_the_kernel_without_dockers_own_names(tmp_path:
     with socket.create_server(("127.0.0.1", 0)) as server:
         heard = listening(os.getpid())
         assert heard is not None and f"0100007F:{server.getsockname()[1]:04X}" in heard
+
+
+@pytest.mark.parametrize(("family", "host", "table"), [("AF_INET", "127.0.0.1", "tcp"), ("AF_INET6", "::1", "tcp6")])
+def test_netlink_names_sockets_as_the_kernels_tables_do(family: str, host: str, table: str) -> None:
+    own = Path("/proc/self")
+    try:
+        server = socket.create_server((host, 0), family=socket.AddressFamily[family])
+    except OSError:
+        pytest.skip(f"no {family} here")
+    with server:
+        port = f":{server.getsockname()[1]:04X}"
+        try:
+            told = [pair for pair in tcp_sockets(LISTEN, own / "ns" / "net") if pair[0].endswith(port)]
+        except PermissionError:
+            pytest.skip("only root enters a network")
+        lines = map(str.split, (own / "net" / table).read_text().splitlines()[1:])
+        expected = [(words[1], words[2]) for words in lines if words[1].endswith(port)]
+        assert expected and set(expected) <= set(told)
 
 
 def test_who_is_connected_is_read_from_the_kernel(tmp_path: Path) -> None:
