@@ -79,7 +79,7 @@ PUBLISHING = replace(WEB, bindings=(Binding(80, "", 8080),))
     [
         (WEB, {2.0: "any:80"}, [0.375, 1.625, 2.0]),
         (WEB, {0.0: "any:80", 1.0: "any:81"}, [0.0, 0.625, 1.0]),
-        (WEB, {}, [0.375, 1.625, 2.875]),
+        (WEB, {}, [0.3, 1.7, 3.1]),
         (PUBLISHING, {2.0: "any:80"}, [2.0]),
         (PUBLISHING, {}, []),
     ],
@@ -90,7 +90,7 @@ def test_the_health_check_is_asked_when_somebody_begins_to_listen_and_seldom_bef
     world = Asked(0.25, heard)
     test = HealthTest(world, world, world.listening, Pace())
     passed = False
-    while not passed and world.seconds < 3.0:
+    while not passed and world.seconds < 3.5:
         passed = test.passes(container)
         world.sleep(0.125)
     assert world.begun == pytest.approx(begun, abs=0.1)
