@@ -17,9 +17,9 @@ description:
     requests over, and only then stops the old ones, all at once and each with its own grace period. When a new
     container fails, the new ones are removed, the old ones serve on, and the task fails with the reason.
   - A container is healthy when the test of its own health check passes. It is run when a program in the container
-    begins to listen, and then up to three times a second (once a second as long as none listens), as Docker itself runs
-    it once an interval (30 seconds by default), and may say C(starting) for some time afterwards. When Docker calls it
-    C(unhealthy), it has failed.
+    begins to listen, and then up to three times a second (as long as none listens once a second, and in a container
+    that publishes ports not at all), as Docker itself runs it once an interval (30 seconds by default), and may say
+    C(starting) for some time afterwards. When Docker calls it C(unhealthy), it has failed.
   - The containers stay ordinary containers of the Compose project. C(docker compose up -d) run by hand after a
     deployment changes nothing (Compose itself starts services again that have completed).
   - Services that cannot run twice are recreated instead, such as one with a C(container_name), a single published host
