@@ -4,7 +4,7 @@
 """TCP sockets as the kernel tells them over netlink (sock_diag(7)).
 
 To write ``/proc/net/tcp`` the kernel walks a table that grows with the machine's memory: milliseconds of processor time
-for a handful of sockets, against hundredths here.
+for a handful of sockets, against parts of one here.
 """
 
 from __future__ import annotations
