@@ -85,6 +85,8 @@ RULES: Reasons = {
         "audit_rules_privileged_commands_*",
         "ensure_logrotate_activated",
     ),
+    "a host has to come back from a restart without somebody who types a password": ("grub2_*password",),
+    "profiles that the distribution ships without confinement": ("all_apparmor_profiles_enforced",),
     "auditd does not start at all when one rule that a kernel lacks counts as an error": (
         "audit_rules_continue_loading",
     ),
