@@ -9,7 +9,7 @@ SUITE := $(PYTHON) -m tests.tools.suite
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 .PHONY: help setup lab lab-down lab-status lab-shell lab-purge lint test test-unit test-sanity test-integration \
-  test-molecule test-e2e docs build bench
+  test-molecule test-e2e docs build bench bench-machine
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,3 +65,7 @@ bench: setup ## measure, each figure with this machine and date (BENCH=config_fi
 	  name=$$(basename "$$found" .py); case $$name in __*) continue;; esac; \
 	  printf '\n=== %s\n' "$$name"; $(PYTHON) -m "tests.bench.$$name"; \
 	done
+
+bench-machine: setup ## what the judges say of a virtual machine, hardened (RELEASE=bookworm); hours without KVM
+	@lab/bootstrap.sh machine
+	@$(PYTHON) -m tests.bench.hardening --machine --release $(or $(RELEASE),trixie)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import fleet, images
+from . import fleet, images, machine
 from .operations import purge, shell, status, tear_down
 from .progress import LabError, say
 from .provision import bring_up
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("names", nargs="*", help="host:RELEASE, demo:VERSION or a folder of lab/images")
     build.set_defaults(run=lambda o: _build(o.names))
     _add_fleet(commands)
+    _add_machine(commands)
     return parser
 
 
@@ -76,6 +77,21 @@ def _add_fleet(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     push.add_argument("image")
     push.add_argument("target", metavar="REPOSITORY:TAG")
     push.set_defaults(run=lambda o: fleet.push(o.name, o.image, *_repository_and_tag(o.target)))
+
+
+def _add_machine(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("machine", help="one virtual machine: a host with a kernel and disks of its own")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    up = actions.add_parser("up", help="start a machine; its inventory is .cache/fleets/NAME/hosts.yml")
+    up.add_argument("name")
+    up.add_argument("--release", choices=["trixie", "bookworm"], default="trixie")
+    up.set_defaults(run=lambda o: machine.up(o.name, o.release))
+    reboot = actions.add_parser("reboot", help="boot a machine anew and wait for it")
+    reboot.add_argument("name")
+    reboot.set_defaults(run=lambda o: machine.reboot(o.name))
+    down = actions.add_parser("down", help="remove a machine with its disk")
+    down.add_argument("name")
+    down.set_defaults(run=lambda o: machine.down(o.name))
 
 
 def _fleet_up(options: argparse.Namespace) -> None:

@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 needs=(dockerd=docker.io iptables=iptables mmdebstrap=mmdebstrap ssh-keygen=openssh-client git=git make=make)
+# `bootstrap.sh machine` installs what a virtual machine needs as well.
+[ "${1:-}" != machine ] || needs+=(qemu-system-x86_64=qemu-system-x86 qemu-img=qemu-utils)
 debian_keys=/usr/share/keyrings/debian-archive-keyring.gpg
 minimum_python='import sys; sys.exit(sys.version_info < (3, 11))'
 

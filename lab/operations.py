@@ -12,9 +12,10 @@ from contextlib import suppress
 
 from docker.errors import ImageNotFound
 
-from . import fleet
+from . import fleet, machine
 from .engine import client
 from .images import DIGEST_LABEL
+from .machine_disk import DISKS
 from .paths import CACHE, SSH_KEY, fleet_state
 from .progress import LabError, say, step
 from .topology import Lab
@@ -56,7 +57,7 @@ def tear_down() -> None:
 
 
 def purge() -> None:
-    """Remove every fleet, every image of the lab and every cache but the virtual environment this runs from."""
+    """Remove every fleet and machine, every image of the lab and every cache but the virtual environment this runs from."""
     engine = client()
     labelled = engine.containers.list(all=True, filters={"label": fleet.FLEET_LABEL})
     networks = engine.networks.list(filters={"label": fleet.FLEET_LABEL})
@@ -65,10 +66,12 @@ def purge() -> None:
     with step(f"removing fleets: {', '.join(sorted(names)) or 'none'}"):
         for name in names:
             fleet.down(name)
+        for state in (CACHE / "fleets").glob("*"):
+            machine.down(state.name)
     with step("removing the lab's images and caches"):
         made = engine.images.list(filters={"label": DIGEST_LABEL})
         for image in sorted(made, key=lambda image: str(image.attrs["Created"]), reverse=True):  # children come first
             with suppress(ImageNotFound):
                 engine.images.remove(image.id, force=True)
-        for path in (CACHE / "fleets", CACHE / "ssh", *CACHE.glob("s3-image-*")):
+        for path in (CACHE / "fleets", CACHE / "ssh", DISKS, *CACHE.glob("s3-image-*")):
             subprocess.run(["rm", "-rf", str(path)], check=True)

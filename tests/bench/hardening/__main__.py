@@ -3,61 +3,69 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What judges say of a fresh host before and after the role hardening, by profile, and what the role costs.
 
-    python -m tests.bench.hardening [--release trixie|bookworm]
+    python -m tests.bench.hardening [--release trixie|bookworm] [--machine] [--states bare baseline strict]
 
 The judges are Lynis and OpenSCAP with the rules of the SCAP Security Guide (both as in Debian unstable) and ssh-audit
 (pinned, installed into .cache/ssh-audit). The host is a container of the lab: partitions, boot loader, auditd and the
-like belong to the machine that runs it, and count against the host.
-The figures of the last recorded run are in tests/bench/hardening/results.md.
+like belong to the machine that runs it, and count against the host. With --machine it is a virtual machine that has
+them, and is booted anew before it is judged: half an hour per state where its processor has to be emulated.
+The figures of the last recorded runs are in tests/bench/hardening/results.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Collection, Sequence
 
+from tests.bench.hardening.hosts import JudgedHost, container, virtual_machine
 from tests.bench.hardening.judges import PROFILES, Verdict, install, judge
 from tests.bench.hardening.reasons import BENEATH, FINDINGS, RULES, Reasons, by_reason
 from tests.bench.hardening.references import HEADER, REFERENCES
-from tests.tools.bench_hosts import BenchHosts, Cost, bench_hosts, circumstances
+from tests.tools.bench_hosts import Cost, circumstances
+
+BARE = "bare"
+STATES = [BARE, "baseline", "strict"]
+Verdicts = dict[str, Verdict]
+Costs = dict[str, list[Cost]]
 
 
 def main() -> int:
     """Print the tables; 1 when a run of the role failed or a second run changed something."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--release", choices=["trixie", "bookworm"], default="trixie")
-    release = parser.parse_args().release
-    verdicts: dict[str, Verdict] = {}
-    costs: dict[str, list[Cost]] = {}
-    with bench_hosts("bench-hardening", {"judged": release}) as hosts:
-        shell = partial(on_host, hosts)
-        install(shell)
-        verdicts["bare"] = judge(shell, hosts.address("judged"))
-        for profile in ("baseline", "strict"):
-            hosts.wait_for_login("judged")  # the SSH server shuts a judge out for a while, and us with it
-            costs[profile] = [
-                hosts.run_role("judged", "hardening", {"hardening_profile": profile}) for _number in range(2)
-            ]
-            if profile == "strict":  # what its timer does in the background
-                shell("systemctl start keelson-aide-init.service")
-            verdicts[profile] = judge(shell, hosts.address("judged"))
-    print(table(release, verdicts, costs))
+    parser.add_argument("--machine", action="store_true", help="judge a virtual machine instead of a container")
+    parser.add_argument("--states", nargs="+", choices=STATES, default=STATES, help="those to judge, in this order")
+    options = parser.parse_args()
+    with (virtual_machine if options.machine else container)(options.release) as host:
+        verdicts, costs = judge_states(host, options.states)
+    print(table(f"{'machine' if options.machine else 'host'} {options.release}", verdicts, costs, options.release))
     return 1 if any(runs[-1].changed for runs in costs.values()) else 0
 
 
-def on_host(hosts: BenchHosts, command: str) -> str:
-    """Run a shell command as root on the judged host and return what it printed."""
-    return hosts.shell("judged", command)[1]
+def judge_states(host: JudgedHost, states: Sequence[str]) -> tuple[Verdicts, Costs]:
+    """Judge a fresh host as it is and with profiles of the role, one after the other."""
+    install(host.judged.shell)
+    verdicts: Verdicts = {}
+    costs: Costs = {}
+    for state in states:
+        if state != BARE:
+            host.hosts.wait_for_login(host.name)  # the SSH server shuts a judge out for a while, and us with it
+            options = {"hardening_profile": state}
+            costs[state] = [host.hosts.run_role(host.name, "hardening", options) for _number in range(2)]
+            host.boot()
+        if state == "strict":  # what its timer does in the background
+            host.judged.shell("systemctl start keelson-aide-init.service")
+        verdicts[state] = judge(host.judged)
+    return verdicts, costs
 
 
-def table(release: str, verdicts: dict[str, Verdict], costs: dict[str, list[Cost]]) -> str:
+def table(title: str, verdicts: Verdicts, costs: Costs, release: str) -> str:
     """The figures as Markdown, with the machine and the time."""
     columns = list(verdicts)
     judged = list(verdicts.values())
     lines = [
-        f"\n{circumstances()}, host {release}",
+        f"\n{circumstances()}, {title}",
         "",
         row(["judge", *columns]),
         "|---" * (len(columns) + 1) + "|",
@@ -80,11 +88,12 @@ def table(release: str, verdicts: dict[str, Verdict], costs: dict[str, list[Cost
             for number, cost in enumerate(runs, 1)
         ),
     ]
-    strict = verdicts["strict"]
-    lines += left("findings of Lynis left with strict", strict.findings, FINDINGS)
-    lines += left("rules of OpenSCAP left with strict", all_failed(strict), RULES)
-    more = sorted(all_failed(verdicts["baseline"]) - all_failed(strict))
-    lines += ["", f"baseline leaves besides: {', '.join([*added_findings(verdicts), *more])}"]
+    last = list(verdicts)[-1]
+    lines += left(f"findings of Lynis left with {last}", verdicts[last].findings, FINDINGS)
+    lines += left(f"rules of OpenSCAP left with {last}", all_failed(verdicts[last]), RULES)
+    if {"baseline", "strict"} <= verdicts.keys():
+        more = sorted(all_failed(verdicts["baseline"]) - all_failed(verdicts["strict"]))
+        lines += ["", f"baseline leaves besides: {', '.join([*added_findings(verdicts), *more])}"]
     return "\n".join(lines)
 
 
@@ -93,7 +102,7 @@ def all_failed(verdict: Verdict) -> set[str]:
     return set().union(*(verdict.failed(name) for name in PROFILES))
 
 
-def added_findings(verdicts: dict[str, Verdict]) -> list[str]:
+def added_findings(verdicts: Verdicts) -> list[str]:
     """The findings of Lynis that only the stricter profile settles."""
     return sorted(set(verdicts["baseline"].findings) - set(verdicts["strict"].findings))
 

@@ -1,7 +1,7 @@
 # Copyright (c) keelson contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Lynis, OpenSCAP and ssh-audit say of a host that is a container of the lab."""
+"""What Lynis, OpenSCAP and ssh-audit say of a host."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ PROFILES = {
     "ANSSI BP-028 enhanced": "anssi_bp28_enhanced",
 }
 EVALUATIONS = 3
-EVALUATION_SECONDS = 300
 RULE = re.compile(r"^xccdf_org\.ssgproject\.content_rule_(\w[\w.-]*):(\w+)$", re.MULTILINE)
 
 # The newest rules and Lynis come from Debian unstable, and nothing else from there; the mirror is the host's own.
@@ -45,21 +44,6 @@ apt-get update -qq
 apt-get install -y -qq --no-install-recommends lynis openscap-scanner ssg-debian linux-base >/dev/null 2>&1
 echo installed
 """
-
-# Judged as a host: without the marks of a container, and with kernel settings that are its own. They are a copy, since
-# those of the machine beneath are not ours to change; the network's are real.
-AS_A_HOST = r"""
-set -e
-rm -f /.dockerenv
-mkdir -p /run/judged/sys /run/judged/net
-mount --bind /proc/sys/net /run/judged/net
-cp -r /proc/sys/. /run/judged/sys/ 2>/dev/null || true
-mount --bind /run/judged/sys /proc/sys
-mount --bind /run/judged/net /proc/sys/net
-echo host
-"""
-# What a boot does with the kernel settings that the role wrote and does not apply in a container.
-BOOT_SETTINGS = "sysctl --quiet --ignore --load=/etc/sysctl.d/60-keelson-kernel.conf 2>&1 || true"
 
 Shell = Callable[[str], str]
 
@@ -88,33 +72,47 @@ class Verdict:
         return 100 * len(self.passed(profile)) / applicable if applicable else 0.0
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A host: how to run a command there as root, where its SSH server is, how many seconds OpenSCAP may take there."""
+
+    shell: Shell
+    address: str
+    port: int
+    patience: int
+
+
 def install(shell: Shell) -> None:
     """Bring the judges to the host. Raises SystemExit when they can't be had."""
-    for script, word in ((INSTALL, "installed"), (AS_A_HOST, "host")):
-        said = shell(script)
-        if not said.strip().endswith(word):
-            raise SystemExit(f"the judged host could not be prepared: {said[-2000:]}")
+    prepare(shell, INSTALL, "installed")
 
 
-def judge(shell: Shell, address: str) -> Verdict:
-    """Ask all judges about the host at ``address``, on which ``shell`` runs commands as root."""
-    shell(BOOT_SETTINGS)
+def prepare(shell: Shell, script: str, word: str) -> None:
+    """Run a script that ends with ``word``. Raises SystemExit when it does not."""
+    said = shell(script)
+    if not said.strip().endswith(word):
+        raise SystemExit(f"the judged host could not be prepared: {said[-2000:]}")
+
+
+def judge(host: Judged) -> Verdict:
+    """Ask all judges about a host. Raises SystemExit when one says nothing."""
+    shell = host.shell
     shell("lynis audit system --quick --quiet --no-colors >/dev/null 2>&1")
     report = shell("cat /var/log/lynis-report.dat")
     index = re.search(r"^hardening_index=(\d+)$", report, re.MULTILINE)
     findings = re.findall(r"^(?:suggestion|warning)\[\]=([A-Z]+-\d+)", report, re.MULTILINE)
     if index is None:
         raise SystemExit("lynis wrote no index")
-    rules = {name: evaluate(shell, profile) for name, profile in PROFILES.items()}
-    return Verdict(int(index[1]), tuple(dict.fromkeys(findings)), *ssh_notes(address), rules)
+    rules = {name: evaluate(host, profile) for name, profile in PROFILES.items()}
+    return Verdict(int(index[1]), tuple(dict.fromkeys(findings)), *ssh_notes(host), rules)
 
 
-def evaluate(shell: Shell, profile: str) -> dict[str, str]:
+def evaluate(host: Judged, profile: str) -> dict[str, str]:
     """OpenSCAP's result of every rule of a profile. On a busy machine its threads sometimes wait for each other."""
     said = ""
     for _attempt in range(EVALUATIONS):
-        said = shell(
-            f". /etc/os-release; env --unset=container timeout {EVALUATION_SECONDS} oscap xccdf eval --progress"
+        said = host.shell(
+            f". /etc/os-release; env --unset=container timeout {host.patience} oscap xccdf eval --progress"
             f" --profile xccdf_org.ssgproject.content_profile_{profile}"
             " /usr/share/xml/scap/ssg/content/ssg-debian$VERSION_ID-ds.xml 2>/dev/null; echo ended with $?"
         )
@@ -124,12 +122,11 @@ def evaluate(shell: Shell, profile: str) -> dict[str, str]:
     raise SystemExit(f"OpenSCAP did not come to its end with {profile}: {said[-2000:]}")
 
 
-def ssh_notes(address: str) -> tuple[int, int]:
+def ssh_notes(host: Judged) -> tuple[int, int]:
     """The failures and warnings of ssh-audit."""
+    command = [str(ssh_audit()), "--json", "--skip-rate-test", "--port", str(host.port), host.address]
     # A finding is told by the exit code too; the report is on stdout all the same.
-    done = subprocess.run(
-        [str(ssh_audit()), "--json", "--skip-rate-test", address], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     notes = [
         note
         for kind in ("kex", "key", "enc", "mac")
