@@ -57,7 +57,7 @@ def tear_down() -> None:
 
 
 def purge() -> None:
-    """Remove every fleet and machine, every image of the lab and every cache but the virtual environment this runs from."""
+    """Remove every fleet, machine, image and cache but the virtual environment this runs from."""
     engine = client()
     labelled = engine.containers.list(all=True, filters={"label": fleet.FLEET_LABEL})
     networks = engine.networks.list(filters={"label": fleet.FLEET_LABEL})
