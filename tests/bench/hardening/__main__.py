@@ -7,7 +7,8 @@
 
 The judges are Lynis and OpenSCAP with the rules of the SCAP Security Guide (both as in Debian unstable) and ssh-audit
 (pinned, installed into .cache/ssh-audit). The host is a container of the lab: partitions, boot loader, auditd and the
-like belong to the machine that runs it, and count against the host. With --machine it is a virtual machine that has
+like belong to the machine that runs it, and count against the host. With strict it sends its journal to a second host,
+as the profile's users are asked to. With --machine it is a virtual machine that has
 them, and is booted anew before it is judged: half an hour per state where its processor has to be emulated.
 The figures of the last recorded runs are in tests/bench/hardening/results.md.
 """
@@ -52,6 +53,8 @@ def judge_states(host: JudgedHost, states: Sequence[str]) -> tuple[Verdicts, Cos
         if state != BARE:
             host.hosts.wait_for_login(host.name)  # the SSH server shuts a judge out for a while, and us with it
             options = {"hardening_profile": state}
+            if state == "strict":
+                options["hardening_journal_upload_url"] = host.log_host
             costs[state] = [host.hosts.run_role(host.name, "hardening", options) for _number in range(2)]
             host.boot()
         if state == "strict":  # what its timer does in the background

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from lab import machine
-from tests.bench.hardening.judges import Judged, Shell, prepare
+from tests.bench.hardening.judges import Judged, prepare
 from tests.tools.bench_hosts import BenchHosts, bench_hosts
 
 FLEET = "bench-hardening"
+MACHINE = "bench-machine"
+JUDGED, LOG_HOST = "judged", "logs"
 # Seconds after which OpenSCAP is taken for hung; an emulated processor needs minutes for what a real one does at once.
 PATIENCE = 300
 EMULATED_PATIENCE = 3000
@@ -35,41 +37,62 @@ echo host
 BOOT_SETTINGS = "sysctl --quiet --ignore --load=/etc/sysctl.d/60-keelson-kernel.conf 2>&1 || true"
 
 
+# The log host of the profile strict.
+RECEIVE = r"""
+set -e
+mkdir -p /var/log/journal/remote
+systemd-run --quiet --unit=receiver /usr/lib/systemd/systemd-journal-remote \
+  --listen-http=19532 --split-mode=none --output=/var/log/journal/remote/all.journal
+"""
+
+
 @dataclass(frozen=True)
 class JudgedHost:
-    """A fresh host called ``name``; ``boot`` has it start as after a reboot, and ends when it can be logged into."""
+    """A fresh host called ``name``, and the URL of a log host beside it.
+
+    ``boot`` has it start as after a reboot, and ends when it can be logged into.
+    """
 
     name: str
     hosts: BenchHosts
     judged: Judged
     boot: Callable[[], object]
+    log_host: str
 
 
 @contextmanager
 def container(release: str) -> Iterator[JudgedHost]:
     """A container of the lab: partitions, boot loader, auditd and the like belong to the machine that runs it."""
-    with bench_hosts(FLEET, {"judged": release}) as hosts:
+    with bench_hosts(FLEET, {JUDGED: release, LOG_HOST: release}) as hosts:
         shell = partial(_in_container, hosts)
         prepare(shell, AS_A_HOST, "host")
 
-        judged = Judged(shell, hosts.address("judged"), 22, PATIENCE)
-        yield JudgedHost("judged", hosts, judged, partial(shell, BOOT_SETTINGS))
+        judged = Judged(shell, hosts.address(JUDGED), 22, PATIENCE)
+        yield JudgedHost(JUDGED, hosts, judged, partial(shell, BOOT_SETTINGS), _receive(hosts))
 
 
 @contextmanager
 def virtual_machine(release: str) -> Iterator[JudgedHost]:
     """A machine with a kernel of its own and the file systems that CIS asks for."""
-    try:
-        machine.up(FLEET, release)
-        shell: Shell = partial(_on_machine, FLEET)
-        judged = Judged(shell, "127.0.0.1", machine.port(FLEET), EMULATED_PATIENCE)
-        yield JudgedHost(FLEET, BenchHosts(FLEET), judged, partial(machine.reboot, FLEET))
-    finally:
-        machine.down(FLEET)
+    with bench_hosts(FLEET, {LOG_HOST: release}) as beside:
+        try:
+            machine.up(MACHINE, release)
+            judged = Judged(partial(_on_machine, MACHINE), "127.0.0.1", machine.port(MACHINE), EMULATED_PATIENCE)
+            boot = partial(machine.reboot, MACHINE)
+            yield JudgedHost(MACHINE, BenchHosts(MACHINE), judged, boot, _receive(beside))
+        finally:
+            machine.down(MACHINE)
+
+
+def _receive(hosts: BenchHosts) -> str:
+    """Have the log host receive journals; its URL."""
+    hosts.install(LOG_HOST, "systemd-journal-remote")
+    hosts.need(LOG_HOST, RECEIVE)
+    return f"http://{hosts.address(LOG_HOST)}:19532"
 
 
 def _in_container(hosts: BenchHosts, command: str) -> str:
-    return hosts.shell("judged", command)[1]
+    return hosts.shell(JUDGED, command)[1]
 
 
 def _on_machine(name: str, command: str) -> str:
