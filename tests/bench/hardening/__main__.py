@@ -19,14 +19,14 @@ import argparse
 import sys
 from collections.abc import Collection, Sequence
 
+from tests.bench.hardening import log_host
 from tests.bench.hardening.hosts import JudgedHost, container, virtual_machine
 from tests.bench.hardening.judges import PROFILES, Verdict, install, judge
 from tests.bench.hardening.reasons import BENEATH, FINDINGS, RULES, Reasons, by_reason
 from tests.bench.hardening.references import HEADER, REFERENCES
 from tests.tools.bench_hosts import Cost, circumstances
 
-BARE = "bare"
-STATES = [BARE, "baseline", "strict"]
+BARE, BASELINE, STRICT = STATES = ["bare", "baseline", "strict"]
 Verdicts = dict[str, Verdict]
 Costs = dict[str, list[Cost]]
 
@@ -52,12 +52,10 @@ def judge_states(host: JudgedHost, states: Sequence[str]) -> tuple[Verdicts, Cos
     for state in states:
         if state != BARE:
             host.hosts.wait_for_login(host.name)  # the SSH server shuts a judge out for a while, and us with it
-            options = {"hardening_profile": state}
-            if state == "strict":
-                options["hardening_journal_upload_url"] = host.log_host
+            options = {"hardening_profile": state, **(log_host.OPTIONS if state == STRICT else {})}
             costs[state] = [host.hosts.run_role(host.name, "hardening", options) for _number in range(2)]
             host.boot()
-        if state == "strict":  # what its timer does in the background
+        if state == STRICT:  # what its timer does in the background
             host.judged.shell("systemctl start keelson-aide-init.service")
         verdicts[state] = judge(host.judged)
     return verdicts, costs
@@ -94,8 +92,8 @@ def table(title: str, verdicts: Verdicts, costs: Costs, release: str) -> str:
     last = list(verdicts)[-1]
     lines += left(f"findings of Lynis left with {last}", verdicts[last].findings, FINDINGS)
     lines += left(f"rules of OpenSCAP left with {last}", all_failed(verdicts[last]), RULES)
-    if {"baseline", "strict"} <= verdicts.keys():
-        more = sorted(all_failed(verdicts["baseline"]) - all_failed(verdicts["strict"]))
+    if {BASELINE, STRICT} <= verdicts.keys():
+        more = sorted(all_failed(verdicts[BASELINE]) - all_failed(verdicts[STRICT]))
         lines += ["", f"baseline leaves besides: {', '.join([*added_findings(verdicts), *more])}"]
     return "\n".join(lines)
 
@@ -107,7 +105,7 @@ def all_failed(verdict: Verdict) -> set[str]:
 
 def added_findings(verdicts: Verdicts) -> list[str]:
     """The findings of Lynis that only the stricter profile settles."""
-    return sorted(set(verdicts["baseline"].findings) - set(verdicts["strict"].findings))
+    return sorted(set(verdicts[BASELINE].findings) - set(verdicts[STRICT].findings))
 
 
 def left(title: str, names: Collection[str], reasons: Reasons) -> list[str]:

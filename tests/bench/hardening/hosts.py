@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lab import machine
+from tests.bench.hardening import log_host
 from tests.bench.hardening.judges import Judged, prepare
 from tests.tools.bench_hosts import BenchHosts, bench_hosts
 
@@ -37,18 +38,9 @@ echo host
 BOOT_SETTINGS = "sysctl --quiet --ignore --load=/etc/sysctl.d/60-keelson-kernel.conf 2>&1 || true"
 
 
-# The log host of the profile strict.
-RECEIVE = r"""
-set -e
-mkdir -p /var/log/journal/remote
-systemd-run --quiet --unit=receiver /usr/lib/systemd/systemd-journal-remote \
-  --listen-http=19532 --split-mode=none --output=/var/log/journal/remote/all.journal
-"""
-
-
 @dataclass(frozen=True)
 class JudgedHost:
-    """A fresh host called ``name``, and the URL of a log host beside it.
+    """A fresh host called ``name`` that knows a log host beside it.
 
     ``boot`` has it start as after a reboot, and ends when it can be logged into.
     """
@@ -57,7 +49,6 @@ class JudgedHost:
     hosts: BenchHosts
     judged: Judged
     boot: Callable[[], object]
-    log_host: str
 
 
 @contextmanager
@@ -66,9 +57,10 @@ def container(release: str) -> Iterator[JudgedHost]:
     with bench_hosts(FLEET, {JUDGED: release, LOG_HOST: release}) as hosts:
         shell = partial(_in_container, hosts)
         prepare(shell, AS_A_HOST, "host")
-
+        log_host.start(hosts, LOG_HOST)
+        prepare(shell, log_host.introduce(hosts, LOG_HOST) + "\necho known", "known")
         judged = Judged(shell, hosts.address(JUDGED), 22, PATIENCE)
-        yield JudgedHost(JUDGED, hosts, judged, partial(shell, BOOT_SETTINGS), _receive(hosts))
+        yield JudgedHost(JUDGED, hosts, judged, partial(shell, BOOT_SETTINGS))
 
 
 @contextmanager
@@ -77,18 +69,13 @@ def virtual_machine(release: str) -> Iterator[JudgedHost]:
     with bench_hosts(FLEET, {LOG_HOST: release}) as beside:
         try:
             machine.up(MACHINE, release)
-            judged = Judged(partial(_on_machine, MACHINE), "127.0.0.1", machine.port(MACHINE), EMULATED_PATIENCE)
-            boot = partial(machine.reboot, MACHINE)
-            yield JudgedHost(MACHINE, BenchHosts(MACHINE), judged, boot, _receive(beside))
+            shell = partial(_on_machine, MACHINE)
+            log_host.start(beside, LOG_HOST)
+            prepare(shell, log_host.introduce(beside, LOG_HOST) + "\necho known", "known")
+            judged = Judged(shell, "127.0.0.1", machine.port(MACHINE), EMULATED_PATIENCE)
+            yield JudgedHost(MACHINE, BenchHosts(MACHINE), judged, partial(machine.reboot, MACHINE))
         finally:
             machine.down(MACHINE)
-
-
-def _receive(hosts: BenchHosts) -> str:
-    """Have the log host receive journals; its URL."""
-    hosts.install(LOG_HOST, "systemd-journal-remote")
-    hosts.need(LOG_HOST, RECEIVE)
-    return f"http://{hosts.address(LOG_HOST)}:19532"
 
 
 def _in_container(hosts: BenchHosts, command: str) -> str:
