@@ -119,6 +119,7 @@ FINDINGS: Reasons = {
     "units of the distribution, as it ships them": ("BOOT-5264",),
     "apt-listbugs stops apt when a bug is known, security updates as well": ("DEB-0810",),
     "an account with keys only counts as locked": ("AUTH-9284",),
+    "Ansible comes from elsewhere and leaves nothing to find": ("TOOL-5002",),
     "with mode 0000 the helper with which PAM checks passwords could not read `/etc/shadow`": ("FILE-7524",),
 }
 
