@@ -42,10 +42,12 @@ def up(name: str, release: str) -> None:
     ensure_ssh_key()
     state = fleet_state(name)
     state.mkdir(parents=True, exist_ok=True)
-    if _pid(state) is not None:
-        return
     image = state / "disk.qcow2"
+    if _pid(state) is not None and image.exists():
+        wait_for_login(name)
+        return
     if not image.exists():
+        _stop(state)  # an earlier start was interrupted
         _create(state, image, disk(release))
     with step(f"starting machine {name} ({release})"):
         _start(state, image)
@@ -55,10 +57,7 @@ def up(name: str, release: str) -> None:
 def down(name: str) -> None:
     """Stop a machine and remove it with its disk; nothing happens when there is none."""
     state = fleet_state(name)
-    pid = _pid(state)
-    if pid is not None:
-        os.kill(pid, signal.SIGTERM)
-        _wait_stopped(state, ANSWER_SECONDS)
+    _stop(state)
     shutil.rmtree(state, ignore_errors=True)
 
 
@@ -110,6 +109,7 @@ def port(name: str) -> int:
 
 def _create(state: Path, image: Path, base: Disk) -> None:
     """Write the inventory, and the disk with its boot loader, which needs the kernel to run once without one."""
+    (state / "known_hosts").unlink(missing_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         _write_inventory(state, free.getsockname()[1])
     fresh = state / "fresh.qcow2"
@@ -154,6 +154,13 @@ def _pid(state: Path) -> int | None:
         if f"{state}/".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
             return pid
     return None
+
+
+def _stop(state: Path) -> None:
+    pid = _pid(state)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        _wait_stopped(state, ANSWER_SECONDS)
 
 
 def _wait_stopped(state: Path, seconds: float) -> None:

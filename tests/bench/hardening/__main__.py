@@ -9,7 +9,7 @@ The judges are Lynis and OpenSCAP with the rules of the SCAP Security Guide (bot
 (pinned, installed into .cache/ssh-audit). With the profile strict the host sends its journal to a second one.
 The host is a container of the lab: partitions, boot loader, auditd and the like belong to the machine that runs it, and
 count against the host. With --machine it is a virtual machine that has them, and is booted anew before it is judged:
-half an hour per state where its processor has to be emulated.
+an hour per state, and more beside other work, where its processor has to be emulated.
 The figures of the last recorded runs are in tests/bench/hardening/results.md.
 """
 
