@@ -54,7 +54,7 @@ def hardened(text: str, options: Mapping[str, Sequence[str]], missing: Sequence[
     added = [line for line in missing if line.split()[POINT] not in found]
     if added:
         lines += [BEGIN, *added, END]
-    return "".join(f"{line}\n" for line in lines)
+    return text if lines == text.splitlines() else "".join(f"{line}\n" for line in lines)
 
 
 def _fields(line: str) -> list[str]:

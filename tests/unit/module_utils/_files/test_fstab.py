@@ -84,5 +84,10 @@ def test_lines_that_are_no_mounts_stay() -> None:
     assert hardened(text, POINTS, []) == text
 
 
+def test_a_last_line_without_an_end_is_no_reason_to_write() -> None:
+    text = "LABEL=root / ext4 defaults 0 1"
+    assert hardened(text, POINTS, []) == text
+
+
 def test_an_empty_file_stays_empty() -> None:
     assert hardened("", POINTS, []) == ""
