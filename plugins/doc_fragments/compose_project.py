@@ -157,8 +157,8 @@ options:
     description:
       - The proxies in front of the project's services, each entry one proxy of one service. They are told in three
         steps where to send requests. Before new containers exist, only to those that serve; when the new ones are
-        healthy, only to them; when the old ones are gone, to what stays true after a reboot. When the new containers
-        fail, the requests go back to the old ones.
+        healthy, only to them; when the old ones are gone, to what stays true after a reboot. nginx holds other ports in
+        reserve and needs the second step only. When the new containers fail, the requests go back to the old ones.
       - A proxy that does not run or whose configuration isn't valid fails the task before anything is touched. What a
         proxy refuses is put back as it was.
       - A rollback goes through the proxies that the release was deployed with, unless it names others.
@@ -168,7 +168,7 @@ options:
       type:
         description:
           - V(nginx) includes O(proxy[].file), an C(upstream) block for C(proxy_pass http://<name>;). It is tested with
-            C(nginx -t) and loaded with C(nginx -s reload).
+            C(nginx -t) and loaded by SIGHUP.
           - V(caddy) is told by its administration endpoint. Changed are its C(reverse_proxy) handlers whose upstreams
             are all of this service, or the one with the O(proxy[].id). With published ports give the handler an active
             health check (C(health_uri)), so that it leaves ports out that nobody listens on. Caddy before 2.11.2 can
@@ -188,7 +188,9 @@ options:
         description:
           - V(published) reaches a container by its host port. The service publishes a range with room for the old and
             the new replicas; between deployments the proxy knows every port of it, whichever Docker chooses after a
-            reboot. A port that nobody listens on refuses at once, and the proxy tries the next.
+            reboot. A port that nobody listens on refuses at once, and the proxy tries the next. For nginx the ports of
+            others than the present containers are a C(backup), unless O(proxy[].directives) has C(hash), C(ip_hash) or
+            C(random), which know none; after a reboot the next run sees to it that all containers get their share.
           - V(container) reaches a container by its own address. Docker gives containers other addresses when the host
             has been rebooted, and the requests fail until this module has run again; prefer V(published).
         type: str
@@ -217,7 +219,9 @@ options:
         type: list
         elements: str
       command:
-        description: Command that C(-t) and C(-s reload) are added to. Default is C(nginx).
+        description: >-
+          Command that C(-t) and C(-s reload) are added to. Default is C(nginx), which gets a signal instead of the
+          latter.
         type: str
       pid_file:
         description: File with the process id of nginx. Default is C(/run/nginx.pid).

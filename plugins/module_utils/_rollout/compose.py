@@ -19,6 +19,7 @@ from .plugin import DOCKER_COMPOSE
 CONFIG_SECONDS = 60.0
 UP_SECONDS = 900.0
 NO_PLUGIN = ("is not a docker command", "unknown docker command", "unknown command", "unknown flag: --progress")
+PORT_TAKEN = ("address already in use", "port is already allocated")
 
 
 def base_arguments(
@@ -172,7 +173,16 @@ class Compose:
 
     def start(self, service: str, count: int) -> None:
         """Start the containers of one service that do not run; without dependencies, create those that are missing."""
-        self._runner.run(self._command((*self._base, *start_arguments(service, count))), timeout=UP_SECONDS)
+        try:
+            self._runner.run(self._command((*self._base, *start_arguments(service, count))), timeout=UP_SECONDS)
+        except CommandFailed as error:
+            if not any(sign in error.message for sign in PORT_TAKEN):
+                raise
+            advice = (
+                f"somebody has this host port, maybe containers of {service} that publish it on another address. "
+                "Free it, or publish other host ports in this release"
+            )
+            raise OpsError(f"{error.message}; {advice}", **error.facts) from None
 
     def run(self, service: str, command: tuple[str, ...], *, timeout: float) -> None:
         """Run a command to its end in a container of its own."""

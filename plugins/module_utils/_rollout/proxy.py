@@ -20,8 +20,11 @@ CADDY = "caddy"
 PUBLISHED = "published"
 CONTAINER = "container"
 ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
+OWN_NGINX = ("nginx",)
 NOWHERE = "127.0.0.1:9"
 """Stands in where nginx wants an upstream and there is none."""
+WITHOUT_SPARES = frozenset({"hash", "ip_hash", "random"})
+"""Balancing of nginx that knows no C(backup)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class ProxySetting:
     name: str = ""
     file: Path | None = None
     directives: tuple[str, ...] = ()
-    command: tuple[str, ...] = ("nginx",)
+    command: tuple[str, ...] = OWN_NGINX
     pid_file: Path = Path("/run/nginx.pid")
     admin: str = "http://localhost:2019"
     id: str | None = None
@@ -44,6 +47,12 @@ class ProxySetting:
     def label(self) -> str:
         """What messages call it."""
         return f"{self.type} in front of {self.service}"
+
+    @property
+    def spares(self) -> bool:
+        """Whether it can hold addresses in reserve that get no request while another one answers."""
+        balancing = {words[0] for directive in self.directives if (words := directive.rstrip(";").split())}
+        return self.type == NGINX and self.address == PUBLISHED and not balancing & WITHOUT_SPARES
 
 
 class Proxy(Protocol):
@@ -87,17 +96,24 @@ def reachable(setting: ProxySetting, containers: Iterable[Container]) -> tuple[s
     return tuple(found)
 
 
-def settled(setting: ProxySetting, service: Service, containers: Iterable[Container]) -> tuple[str, ...]:
-    """The upstreams between deployments.
-
-    Of published ports that is every port of the range: which of them a container gets after a reboot is up to Docker,
-    and a port that nobody listens on refuses at once.
-    """
+def possible(setting: ProxySetting, service: Service) -> tuple[str, ...]:
+    """Every address that a container can have, whoever has it now; none where these cannot be known before."""
     if setting.address == CONTAINER:
-        return addresses(setting, containers)
+        return ()
     ports = _range(setting, service)
     host = "127.0.0.1" if ports.host in ANY_ADDRESS else ports.host
     return tuple(_join(host, port) for port in range(ports.first, ports.first + ports.size))
+
+
+def settled(setting: ProxySetting, service: Service, containers: Iterable[Container]) -> tuple[str, ...]:
+    """The upstreams between deployments.
+
+    Which of the published ports a container gets after a reboot is up to Docker: the others are held in reserve, or
+    are upstreams too where the proxy has no reserve. A port that nobody listens on refuses at once.
+    """
+    if setting.address == CONTAINER:
+        return addresses(setting, containers)
+    return reachable(setting, containers) if setting.spares else possible(setting, service)
 
 
 def check_service(setting: ProxySetting, service: Service) -> None:
@@ -111,9 +127,16 @@ def check_service(setting: ProxySetting, service: Service) -> None:
         )
 
 
-def nginx_text(setting: ProxySetting, project: str, upstreams: Sequence[str]) -> str:
-    """The file that nginx includes."""
-    servers = [f"    server {address};" for address in upstreams] or [f"    server {NOWHERE} down;"]
+def nginx_text(setting: ProxySetting, project: str, upstreams: Sequence[str], known: Sequence[str]) -> str:
+    """The file that nginx includes. Of the addresses ``known`` those that are no upstreams are its spares.
+
+    nginx leaves an upstream out for ten seconds after one failure, unless it is the only one. With spares beside it
+    that has to be said, or nobody would be served in these seconds.
+    """
+    spares = sorted(set(known) - set(upstreams), key=_by_port) if setting.spares else []
+    alone = " max_fails=0" if spares and len(upstreams) == 1 else ""
+    servers = [f"    server {address}{alone};" for address in upstreams] or [f"    server {NOWHERE} down;"]
+    servers += [f"    server {address} backup;" for address in spares]
     extra = [f"    {directive.rstrip(';')};" for directive in setting.directives]
     lines = [_header(setting, project), f"upstream {setting.name} {{", *extra, *servers, "}"]
     return "\n".join(lines) + "\n"
@@ -128,11 +151,11 @@ def caddy_text(setting: ProxySetting, project: str, upstreams: Sequence[str]) ->
 
 
 def upstreams_in(text: str) -> tuple[str, ...]:
-    """The upstreams that a file of ours names, of either kind."""
+    """The upstreams that a file of ours names, of either kind, without spares."""
     found: list[str] = []
     for line in text.splitlines():
         words = line.strip().rstrip(";").split()
-        if words[:1] == ["server"] and words[-1:] != ["down"]:
+        if words[:1] == ["server"] and words[-1] not in {"down", "backup"}:
             found += words[1:2]
         elif words[:1] == ["to"]:
             found += words[1:]
@@ -167,6 +190,11 @@ def _range(setting: ProxySetting, service: Service) -> PortRange:
         f"{8000 + 2 * max(service.replicas, 1)}:{setting.port}), or set address: container",
         service=service.name,
     )
+
+
+def _by_port(address: str) -> tuple[str, int]:
+    host, port = address.rsplit(":", 1)
+    return host, int(port)
 
 
 def _join(host: str, port: int) -> str:

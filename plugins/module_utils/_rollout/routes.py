@@ -5,7 +5,7 @@
 
 Pinned to the old containers before new ones exist, switched to the new ones when these are healthy, and settled into
 the form that survives a reboot when the old ones are gone. Each phase looks at what is there, so that a run can begin
-in any of them.
+in any of them, and a proxy that holds all other addresses in reserve only has to be switched.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Iterable, Sequence
 from .._core.clock import Clock
 from .._core.errors import OpsError
 from .project import Project, Service
-from .proxy import Proxy, addresses, check_service, reachable, settled
+from .proxy import CONTAINER, Proxy, addresses, check_service, possible, reachable, settled
 from .readiness import READY, verdict
 from .runtime import Container, Engine
 from .trail import Trail
 
 OLD_WORKERS_SECONDS = 5.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 
 
 class Routes:
@@ -115,7 +115,7 @@ class Routes:
         for proxy in self._proxies:
             upstreams: tuple[str, ...] = settled(proxy.setting, self._service, own)
             known = self._known(proxy, own)
-            if renewed and proxy.setting.address == "container":
+            if renewed and (proxy.setting.address == CONTAINER or proxy.setting.spares):
                 upstreams = tuple(f"(new container {number})" for number in range(1, replicas + 1))
             former = proxy.current(known) or ()
             same = proxy.follows(upstreams, known)
@@ -140,8 +140,7 @@ class Routes:
 
     def _known(self, proxy: Proxy, own: Sequence[Container]) -> tuple[str, ...]:
         """Every address that can be this service's."""
-        ports = settled(proxy.setting, self._service, ())
-        found = (*reachable(proxy.setting, own), *ports)
+        found = (*reachable(proxy.setting, own), *possible(proxy.setting, self._service))
         return tuple(dict.fromkeys(found))
 
     def _own(self) -> tuple[Container, ...]:

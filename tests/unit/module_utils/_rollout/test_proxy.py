@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import signal
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._rollout.proxy import 
     addresses,
     caddy_text,
     nginx_text,
+    possible,
     settled,
     upstreams_in,
 )
@@ -69,16 +71,18 @@ class FakeAdmin:
 
 
 class FakeRunner:
-    """Remembers commands; ``fails`` is what one of them says on standard error."""
+    """Remembers commands; ``fails`` is what one of them says on standard error, ``then`` what one of them does."""
 
     def __init__(self) -> None:
         self.commands: list[tuple[str, ...]] = []
         self.fails = ""
+        self.then: dict[tuple[str, ...], Callable[[], None]] = {}
 
     def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
         self.commands.append(command.argv)
         if self.fails:
             raise CommandFailed(command, "exit code 1", 1, self.fails)
+        self.then.get(command.argv, lambda: None)()
         return CommandResult(command, 0, "", "", 0.0)
 
 
@@ -90,17 +94,34 @@ def caddy(admin: FakeAdmin, connected: Connected = lambda _ports: frozenset(), *
 def test_files_say_what_they_are_read_back_to() -> None:
     setting = proxies_from([{**ENTRY, "directives": ["least_conn", "keepalive 16;"]}], "shop")[0]
     assert setting.file == Path("/etc/nginx/conf.d/keelson-shop-web.conf")
-    text = nginx_text(setting, "shop", OURS)
+    text = nginx_text(setting, "shop", OURS, (*OURS, "127.0.0.1:8010", "127.0.0.1:8003"))
     assert text.splitlines()[1:] == [
         "upstream shop_web {",
         "    least_conn;",
         "    keepalive 16;",
         "    server 127.0.0.1:8001;",
         "    server 127.0.0.1:8002;",
+        "    server 127.0.0.1:8003 backup;",
+        "    server 127.0.0.1:8010 backup;",
         "}",
     ]
     assert upstreams_in(text) == upstreams_in(caddy_text(setting, "shop", OURS)) == OURS
-    assert upstreams_in(nginx_text(setting, "shop", ())) == upstreams_in(caddy_text(setting, "shop", ())) == ()
+    assert upstreams_in(nginx_text(setting, "shop", (), OURS)) == upstreams_in(caddy_text(setting, "shop", ())) == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "lines"),
+    [
+        ({}, ["server 127.0.0.1:8001 max_fails=0;", "server 127.0.0.1:8002 backup;"]),
+        ({"directives": ["ip_hash"]}, ["ip_hash;", "server 127.0.0.1:8001;"]),
+        ({"directives": ["hash $request_uri;"]}, ["hash $request_uri;", "server 127.0.0.1:8001;"]),
+        ({"address": "container"}, ["server 127.0.0.1:8001;"]),
+    ],
+)
+def test_one_upstream_of_nginx_is_never_left_out(facts: dict[str, Any], lines: list[str]) -> None:
+    setting = proxies_from([{**ENTRY, **facts}], "shop")[0]
+    text = nginx_text(setting, "shop", OURS[:1], OURS)
+    assert [line.strip() for line in text.splitlines()[2:-1]] == lines
 
 
 @pytest.mark.parametrize(
@@ -130,7 +151,11 @@ def test_where_containers_are_reached() -> None:
     assert addresses(published, [container]) == ("127.0.0.1:8003",)
     assert addresses(inside, [container]) == settled(inside, service, [container]) == ("172.18.0.2:8000",)
     assert addresses(six, [container]) == ("[::1]:9002",)
-    assert settled(published, service, []) == tuple(f"127.0.0.1:{port}" for port in range(8001, 8005))
+    every = tuple(f"127.0.0.1:{port}" for port in range(8001, 8005))
+    assert possible(published, service) == every
+    assert (settled(published, service, []), settled(published, service, [container])) == ((), every[2:3])
+    by_address = proxies_from([{**ENTRY, "directives": ["ip_hash"]}], "shop")[0]
+    assert settled(by_address, service, [container]) == every
 
 
 def test_caddys_other_handlers_and_other_settings_stay() -> None:
@@ -212,7 +237,7 @@ def test_nginx_that_refuses_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     runner = FakeRunner()
     file = tmp_path / "web.conf"
     setting = proxies_from([{**ENTRY, "file": str(file), "pid_file": str(tmp_path / "pid")}], "shop")[0]
-    proxy = NginxProxy(setting, "shop", runner, SystemClock(), tmp_path)
+    proxy = NginxProxy(setting, "shop", runner, SystemClock(), proc=tmp_path)
     with pytest.raises(OpsError, match="nginx does not run"):
         proxy.route(OURS, OURS, eager=True)
     proxy.route(OURS, OURS, eager=False)
@@ -222,6 +247,48 @@ def test_nginx_that_refuses_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match=r"put back as it was: .*unknown directive"):
         proxy.route(OURS[:1], OURS, eager=False)
     assert file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [("nginx", [(7, signal.SIGHUP)]), ("docker exec edge nginx", [])], ids=["own", "elsewhere"]
+)
+def test_nginx_is_told_by_a_signal_or_by_the_command_given(
+    tmp_path: Path, command: str, told: list[tuple[int, int]]
+) -> None:
+    runner, signals = FakeRunner(), []
+    (tmp_path / "pid").write_text("7\n", encoding="ascii")
+    process(tmp_path, 7, 1, "nginx: master process /usr/sbin/nginx")
+    process(tmp_path, 8, 7, "nginx: worker process")
+
+    def reloaded(pid: int, number: int) -> None:
+        signals.append((pid, number))
+        anew()
+
+    def anew() -> None:
+        process(tmp_path, 8, 7, "nginx: worker process is shutting down")
+        process(tmp_path, 9, 7, "nginx: worker process")
+
+    runner.then[("docker", "exec", "edge", "nginx", "-s", "reload")] = anew
+    options = {**ENTRY, "file": str(tmp_path / "web.conf"), "pid_file": str(tmp_path / "pid"), "command": command}
+    proxy = NginxProxy(proxies_from([options], "shop")[0], "shop", runner, SystemClock(), proc=tmp_path, kill=reloaded)
+    proxy.route(OURS, OURS, eager=True)
+    assert signals == told
+    assert ((*command.split(), "-s", "reload") in runner.commands) is not bool(told)
+    assert proxy.idle() is False
+
+
+def test_the_number_in_the_pid_file_may_be_somebody_elses_by_now(tmp_path: Path) -> None:
+    (tmp_path / "pid").write_text("7\n", encoding="ascii")
+    process(tmp_path, 7, 1, "sshd: operator")
+    setting = proxies_from([{**ENTRY, "pid_file": str(tmp_path / "pid")}], "shop")[0]
+    with pytest.raises(OpsError, match="nginx does not run"):
+        NginxProxy(setting, "shop", FakeRunner(), SystemClock(), proc=tmp_path).check(OURS)
+
+
+def process(proc: Path, pid: int, parent: int, title: str) -> None:
+    (proc / str(pid)).mkdir(exist_ok=True)
+    (proc / str(pid) / "stat").write_text(f"{pid} (nginx) S {parent} 0 0", encoding="utf-8")
+    (proc / str(pid) / "cmdline").write_bytes(title.encode() + b"\0")
 
 
 def test_defaults() -> None:

@@ -241,3 +241,12 @@ def test_what_goes_wrong_while_it_is_read_is_told_by_whoever_asks() -> None:
     compose.begin_reading()
     with pytest.raises(OpsError, match=r"the Compose project is not valid.*no such file"):
         compose.config()
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path) -> None:
+    class Full:
+        def run(self, command: Command, *, timeout: float | None = None, check: bool = True) -> CommandResult:
+            raise CommandFailed(command, "exit code 1", 1, "listen tcp4 0.0.0.0:8001: bind: address already in use")
+
+    with pytest.raises(OpsError, match=r"0\.0\.0\.0:8001: bind.* publish other host ports in this release"):
+        Compose(Full(), "p", tmp_path, ()).start("web", 2)

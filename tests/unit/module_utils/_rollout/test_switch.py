@@ -16,7 +16,12 @@ from tests.unit.module_utils._rollout.world import KilledError, World, WorldProx
 
 PORTS = [{"published": "8001-8004", "target": 8000, "host_ip": "127.0.0.1"}]
 RANGE = tuple(f"127.0.0.1:{port}" for port in range(8001, 8005))
-ADDRESSES = pytest.mark.parametrize("address", ["published", "container"])
+KINDS = {  # without a reserve, with one, and by addresses that nobody else can get
+    "every port": ProxySetting("caddy", "web", 8000),
+    "spare ports": ProxySetting("nginx", "web", 8000),
+    "containers": ProxySetting("nginx", "web", 8000, "container"),
+}
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 
 
 def project(version: str = "v1") -> dict[str, Any]:
@@ -25,9 +30,9 @@ def project(version: str = "v1") -> dict[str, Any]:
     return found
 
 
-def served(directory: Path, address: str = "published") -> World:
+def served(directory: Path, kind: str) -> World:
     world = World(project(), images())
-    world.proxies = [WorldProxy(world, ProxySetting("nginx", "web", 8000, address))]
+    world.proxies = [WorldProxy(world, KINDS[kind])]
     rollout(world, directory).run()
     world.lost.clear()
     return world
@@ -37,30 +42,33 @@ def running(world: World) -> set[str]:
     return {c.image_id for c in world.containers("p") if c.service == "web" and c.status == "running"}
 
 
-@ADDRESSES
-def test_pinned_switched_settled(tmp_path: Path, address: str) -> None:
-    world = served(tmp_path, address)
+@EVERY_KIND
+def test_pinned_switched_settled(tmp_path: Path, kind: str) -> None:
+    world = served(tmp_path, kind)
     proxy = world.proxies[0]
     settled = proxy.live
     proxy.seen.clear()
     world.files = project("v2")
     result = rollout(world, tmp_path).run()
     assert world.lost == []
-    if address == "published":
+    if kind == "every port":
         assert proxy.seen == [RANGE[:2], RANGE[2:], RANGE]
-        assert result["proxies"] == [
-            {"type": "nginx", "service": "web", "changed": False, "before": [*RANGE], "after": [*RANGE]}
-        ]
+        assert proxy.live == settled
     else:
         assert len(proxy.seen) == 1
         assert set(proxy.live).isdisjoint(settled)
+    assert result["proxies"] == [
+        {"type": proxy.setting.type, "service": "web", "changed": proxy.live != settled}
+        | {"before": [*settled], "after": [*proxy.live]}
+    ]
     seen = len(proxy.seen)
     assert rollout(world, tmp_path).run()["changed"] is False
     assert len(proxy.seen) == seen
 
 
-def test_preview_shows_upstreams_and_changes_none(tmp_path: Path) -> None:
-    world = served(tmp_path, "container")
+@pytest.mark.parametrize("kind", ["spare ports", "containers"])
+def test_preview_shows_upstreams_and_changes_none(tmp_path: Path, kind: str) -> None:
+    world = served(tmp_path, kind)
     world.proxies[0].file = None
     operations = world.operations
     preview = rollout(world, tmp_path).preview()
@@ -74,16 +82,16 @@ def test_preview_shows_upstreams_and_changes_none(tmp_path: Path) -> None:
     assert world.operations == operations
 
 
-@ADDRESSES
+@EVERY_KIND
 @pytest.mark.parametrize("then", ["v2", "v1"])
 def test_killed_at_any_operation_no_request_fails_and_the_next_run_converges(
-    tmp_path: Path, then: str, address: str
+    tmp_path: Path, then: str, kind: str
 ) -> None:
     survived = 0
     for fatal in range(1, 100):
         directory = tmp_path / str(fatal)
         directory.mkdir()
-        world = served(directory, address)
+        world = served(directory, kind)
         world.files = project("v2")
         world.die_at = world.operations + fatal
         try:
@@ -98,16 +106,16 @@ def test_killed_at_any_operation_no_request_fails_and_the_next_run_converges(
         assert running(world) == {f"sha256:web{then[1]}"}
         proxy = world.proxies[0]
         assert proxy.live == proxy.file
-        assert len(proxy.live) == (4 if address == "published" else 2)
+        assert len(proxy.live) == (4 if kind == "every port" else 2)
         assert rollout(world, directory).run()["changed"] is False
         if survived:
             break
     assert survived > 10
 
 
-@ADDRESSES
-def test_an_unhealthy_release_gets_no_request(tmp_path: Path, address: str) -> None:
-    world = served(tmp_path, address)
+@EVERY_KIND
+def test_an_unhealthy_release_gets_no_request(tmp_path: Path, kind: str) -> None:
+    world = served(tmp_path, kind)
     settled = world.proxies[0].live
     world.sick = {"sha256:web2"}
     world.files = project("v2")
@@ -117,9 +125,9 @@ def test_an_unhealthy_release_gets_no_request(tmp_path: Path, address: str) -> N
     assert world.proxies[0].live == settled
 
 
-@ADDRESSES
-def test_what_fails_after_the_switch_is_switched_back(tmp_path: Path, address: str) -> None:
-    world = served(tmp_path, address)
+@EVERY_KIND
+def test_what_fails_after_the_switch_is_switched_back(tmp_path: Path, kind: str) -> None:
+    world = served(tmp_path, kind)
     settled = world.proxies[0].live
     world.files = project("v2")
     world.hooks.broken = {"post_switch"}
@@ -131,9 +139,9 @@ def test_what_fails_after_the_switch_is_switched_back(tmp_path: Path, address: s
 
 
 def test_a_proxy_that_refuses_the_switch_leaves_the_old_release_serving(tmp_path: Path) -> None:
-    world = served(tmp_path)
+    world = served(tmp_path, "spare ports")
     first = world.proxies[0]
-    second = WorldProxy(world, ProxySetting("caddy", "web", 8000), RANGE, RANGE)
+    second = WorldProxy(world, KINDS["every port"], RANGE, RANGE)
     world.proxies.append(second)
     world.files = project("v2")
     world.hooks.broken = {"pre_switch"}
@@ -154,12 +162,13 @@ def test_a_proxy_that_refuses_the_switch_leaves_the_old_release_serving(tmp_path
             rollout(world, tmp_path).run()
     assert len(second.seen) > pins
     assert running(world) == {"sha256:web1"}
-    assert first.live == second.live == RANGE
+    assert (first.live, second.live) == (RANGE[:2], RANGE)
     assert world.lost == []
 
 
-def test_a_proxy_that_cannot_be_switched_back_keeps_both_releases_running(tmp_path: Path) -> None:
-    world = served(tmp_path)
+@EVERY_KIND
+def test_a_proxy_that_cannot_be_switched_back_keeps_both_releases_running(tmp_path: Path, kind: str) -> None:
+    world = served(tmp_path, kind)
     proxy = world.proxies[0]
     world.files = project("v2")
 
@@ -177,7 +186,7 @@ def test_a_proxy_that_cannot_be_switched_back_keeps_both_releases_running(tmp_pa
 
 
 def test_a_release_stays_when_only_the_last_phase_fails(tmp_path: Path) -> None:
-    world = served(tmp_path)
+    world = served(tmp_path, "every port")
     proxy = world.proxies[0]
     world.files = project("v2")
 
@@ -196,13 +205,14 @@ def test_a_release_stays_when_only_the_last_phase_fails(tmp_path: Path) -> None:
     assert again["release"] == 2
 
 
-def test_a_rollback_is_switched_too(tmp_path: Path) -> None:
-    world = served(tmp_path)
+@EVERY_KIND
+def test_a_rollback_is_switched_too(tmp_path: Path, kind: str) -> None:
+    world = served(tmp_path, kind)
     world.files = project("v2")
     rollout(world, tmp_path).run()
     world.proxies[0].seen.clear()
     rollout(world, tmp_path, state="rolled_back").run()
-    assert len(world.proxies[0].seen) == 3
+    assert len(world.proxies[0].seen) == (3 if kind == "every port" else 1)
     assert world.lost == []
 
 
