@@ -136,7 +136,7 @@ def _start(state: Path, image: Path, *options: str) -> None:
     command += ["-drive", f"file={image},format=qcow2,if=virtio,cache=unsafe"]
     command += [
         "-netdev",
-        f"user,id=net,hostfwd=tcp:127.0.0.1:{port(state.name)}-:22",
+        f"user,id=net,ipv6=off,hostfwd=tcp:127.0.0.1:{port(state.name)}-:22",
         "-device",
         "virtio-net,netdev=net",
     ]

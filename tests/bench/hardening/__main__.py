@@ -22,7 +22,7 @@ from collections.abc import Collection, Sequence
 from tests.bench.hardening import log_host
 from tests.bench.hardening.hosts import JudgedHost, container, virtual_machine
 from tests.bench.hardening.judges import PROFILES, Verdict, install, judge
-from tests.bench.hardening.reasons import BENEATH, FINDINGS, RULES, Reasons, by_reason
+from tests.bench.hardening.reasons import BENEATH, FINDINGS, RULES, Reasons, by_reason, of_machine
 from tests.bench.hardening.references import HEADER, REFERENCES
 from tests.tools.bench_hosts import Cost, circumstances
 
@@ -40,7 +40,7 @@ def main() -> int:
     options = parser.parse_args()
     with (virtual_machine if options.machine else container)(options.release) as host:
         verdicts, costs = judge_states(host, options.states)
-    print(table(f"{'machine' if options.machine else 'host'} {options.release}", verdicts, costs, options.release))
+    print(table(verdicts, costs, options.release, options.machine))
     return 1 if any(runs[-1].changed for runs in costs.values()) else 0
 
 
@@ -61,19 +61,20 @@ def judge_states(host: JudgedHost, states: Sequence[str]) -> tuple[Verdicts, Cos
     return verdicts, costs
 
 
-def table(title: str, verdicts: Verdicts, costs: Costs, release: str) -> str:
+def table(verdicts: Verdicts, costs: Costs, release: str, machine: bool) -> str:
     """The figures as Markdown, with the machine and the time."""
     columns = list(verdicts)
     judged = list(verdicts.values())
+    findings, rules = (of_machine(FINDINGS), of_machine(RULES)) if machine else (FINDINGS, RULES)
     lines = [
-        f"\n{circumstances()}, {title}",
+        f"\n{circumstances()}, {'machine' if machine else 'host'} {release}",
         "",
         row(["judge", *columns]),
         "|---" * (len(columns) + 1) + "|",
         row(["Lynis, hardening index", *(verdict.index for verdict in judged)]),
         row(["Lynis, kinds of findings", *(len(verdict.findings) for verdict in judged)]),
         *(row([f"OpenSCAP, {name}", *scap_cells(name, judged)]) for name in PROFILES),
-        *(row([f"{name}, but for what the machine beneath has", *own_cells(name, judged)]) for name in PROFILES),
+        *([] if machine else own_rows(judged)),
         row(["ssh-audit, failures", *(verdict.failures for verdict in judged)]),
         row(["ssh-audit, warnings", *(verdict.warnings for verdict in judged)]),
         "",
@@ -90,8 +91,8 @@ def table(title: str, verdicts: Verdicts, costs: Costs, release: str) -> str:
         ),
     ]
     last = list(verdicts)[-1]
-    lines += left(f"findings of Lynis left with {last}", verdicts[last].findings, FINDINGS)
-    lines += left(f"rules of OpenSCAP left with {last}", all_failed(verdicts[last]), RULES)
+    lines += left(f"findings of Lynis left with {last}", verdicts[last].findings, findings)
+    lines += left(f"rules of OpenSCAP left with {last}", all_failed(verdicts[last]), rules)
     if {BASELINE, STRICT} <= verdicts.keys():
         more = sorted(all_failed(verdicts[BASELINE]) - all_failed(verdicts[STRICT]))
         lines += ["", f"baseline leaves besides: {', '.join([*added_findings(verdicts), *more])}"]
@@ -119,6 +120,11 @@ def scap_cells(profile: str, verdicts: list[Verdict]) -> list[str]:
     """Per verdict, the share of applicable rules that hold, and how many of those that apply in any of the states."""
     ever = len(set().union(*(verdict.passed(profile) | verdict.failed(profile) for verdict in verdicts)))
     return [f"{verdict.percent(profile):.1f} % ({len(verdict.passed(profile))}/{ever})" for verdict in verdicts]
+
+
+def own_rows(verdicts: list[Verdict]) -> list[str]:
+    """The shares of OpenSCAP's rules that hold, without those that only the machine beneath a container could meet."""
+    return [row([f"{name}, but for what the machine beneath has", *own_cells(name, verdicts)]) for name in PROFILES]
 
 
 def own_cells(profile: str, verdicts: list[Verdict]) -> list[str]:

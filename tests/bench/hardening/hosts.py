@@ -54,7 +54,7 @@ class JudgedHost:
 @contextmanager
 def container(release: str) -> Iterator[JudgedHost]:
     """A container of the lab: partitions, boot loader, auditd and the like belong to the machine that runs it."""
-    with bench_hosts(FLEET, {JUDGED: release, LOG_HOST: release}) as hosts:
+    with bench_hosts(f"{FLEET}-{release}", {JUDGED: release, LOG_HOST: release}) as hosts:
         shell = partial(_in_container, hosts)
         prepare(shell, AS_A_HOST, "host")
         log_host.start(hosts, LOG_HOST)
@@ -66,16 +66,17 @@ def container(release: str) -> Iterator[JudgedHost]:
 @contextmanager
 def virtual_machine(release: str) -> Iterator[JudgedHost]:
     """A machine with a kernel of its own and the file systems that CIS asks for."""
-    with bench_hosts(FLEET, {LOG_HOST: release}) as beside:
+    name = f"{MACHINE}-{release}"
+    with bench_hosts(f"{FLEET}-{release}", {LOG_HOST: release}) as beside:
         try:
-            machine.up(MACHINE, release)
-            shell = partial(_on_machine, MACHINE)
+            machine.up(name, release)
+            shell = partial(_on_machine, name)
             log_host.start(beside, LOG_HOST)
             prepare(shell, log_host.introduce(beside, LOG_HOST) + "\necho known", "known")
-            judged = Judged(shell, "127.0.0.1", machine.port(MACHINE), EMULATED_PATIENCE)
-            yield JudgedHost(MACHINE, BenchHosts(MACHINE), judged, partial(machine.reboot, MACHINE))
+            judged = Judged(shell, "127.0.0.1", machine.port(name), EMULATED_PATIENCE)
+            yield JudgedHost(name, BenchHosts(name), judged, partial(machine.reboot, name))
         finally:
-            machine.down(MACHINE)
+            machine.down(name)
 
 
 def _in_container(hosts: BenchHosts, command: str) -> str:

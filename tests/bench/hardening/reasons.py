@@ -108,8 +108,11 @@ RULES: Reasons = {
 }
 
 # The same for the findings of Lynis.
+BENEATH_FINDINGS = "the machine beneath a container"
 FINDINGS: Reasons = {
-    "the machine beneath a container": ("ACCT-9628", "BOOT-5180", "FILE-6310", "KRNL-5788", "MACF-6290"),
+    BENEATH_FINDINGS: ("ACCT-9628", "FILE-6310", "KRNL-5788", "MACF-6290"),
+    "a host has to come back from a restart without somebody who types a password": ("BOOT-5122",),
+    "run levels, which are kept no longer on Debian 13": ("BOOT-5180",),
     "logs go to a log host by systemd's own way, which is not looked at; the domain of the host is nobody's here": (
         "LOGG-2154",
         "NAME-4028",
@@ -122,6 +125,24 @@ FINDINGS: Reasons = {
     "Ansible comes from elsewhere and leaves nothing to find": ("TOOL-5002",),
     "with mode 0000 the helper with which PAM checks passwords could not read `/etc/shadow`": ("FILE-7524",),
 }
+
+
+# What stays failed on a virtual machine instead of what a container lacks.
+MACHINE_RULES: Reasons = {
+    "the disk is divided as CIS asks; ANSSI asks for more": ("partition_for_*",),
+    "they cost speed or half of the processors; `hardening_boot_arguments` takes them": (
+        "grub2_*_argument",
+        "grub2_*_force",
+        "grub2_spec_store_bypass_disable_*",
+    ),
+    "operators run scripts of their own, and packages and containers programs below /var": ("mount_option_*_noexec",),
+    "it confines accounts for which there are profiles, and nobody writes those": ("package_pam_apparmor_installed",),
+}
+
+
+def of_machine(reasons: Reasons) -> Reasons:
+    """The reasons for a virtual machine, which has what a container lacks."""
+    return MACHINE_RULES | {why: names for why, names in reasons.items() if why not in {BENEATH, BENEATH_FINDINGS}}
 
 
 def by_reason(names: Iterable[str], reasons: Reasons) -> dict[str, list[str]]:

@@ -119,7 +119,7 @@ def compared(
     found: dict[str, list[Round]] = {name: [] for name, method in methods.items() if method is not None}
     for boot in boots(rounds):
         for name, done in found.items():
-            done.append(measured(host, methods[name], case, version, boot=boot, hesitates=hesitates))
+            done.append(measured(host, name, methods[name], case, version, boot=boot, hesitates=hesitates))
     figures = {name: Figures(name, case, tuple(done)) for name, done in found.items()}
     say("| way | failed/total | longest gap s | p99 ms | s on the host | s in all | exit | served afterwards |")
     say("|---|---|---|---|---|---|---|---|")
@@ -134,7 +134,9 @@ def compared(
     return list(figures.values())
 
 
-def measured(host: Host, method: Method, case: Case, version: str, *, boot: float, hesitates: float) -> Round:
+def measured(
+    host: Host, name: str, method: Method, case: Case, version: str, *, boot: float, hesitates: float
+) -> Round:
     """One deployment of ``version``, which boots in ``boot`` seconds, over v1, on a project made for it."""
     edge = edges.PROXIES[case.proxy]
     with made(host, "bench", edges.FIRST_PORT) as project:
@@ -142,7 +144,7 @@ def measured(host: Host, method: Method, case: Case, version: str, *, boot: floa
         first = project.deploy(version="1", proxy=[dict(edge.option)])
         if first.rc:
             raise SystemExit(first.text)
-        edges.expose(host, case.proxy)
+        edges.expose(host, case.proxy, edges.KEPT if name == OURS else edges.EVERY_PORT)
         until_served(host, project, edge.port)
         with Traffic(host.address, edge.port, hesitates) as traffic:
             time.sleep(BEFORE)  # a part of the load, not a wait for something

@@ -50,12 +50,16 @@ CADDYFILE = """
 	}
 }
 """
-# The upstream block is the file that compose_rollout keeps; between deployments it names every port of the range.
+# Two upstream blocks: the file that compose_rollout keeps, and every port of the range for other ways.
+KEPT, EVERY_PORT = "bench_web", "every_port"
 NGINX_SITE = """
+upstream every_port {
+%(servers)s
+}
 server {
     listen 8081;
     location / {
-        proxy_pass http://bench_web;
+        proxy_pass http://%(upstream)s;
         proxy_connect_timeout 1s;
         proxy_next_upstream error timeout;
     }
@@ -90,10 +94,11 @@ def install(host: Host) -> str:
     return ", ".join(line.strip() for line in host.sh(tools).splitlines() if line.strip())
 
 
-def expose(host: Host, proxy: str) -> None:
-    """The site of nginx, once the file that it takes its upstreams from is there."""
+def expose(host: Host, proxy: str, upstream: str) -> None:
+    """The site of nginx, once the file that compose_rollout keeps is there."""
     if proxy == "nginx":
-        host.write("/etc/nginx/sites-enabled/bench", NGINX_SITE)
+        servers = "\n".join(f"    server {host.address}:{port};" for port in range(FIRST_PORT, LAST_PORT + 1))
+        host.write("/etc/nginx/sites-enabled/bench", NGINX_SITE % {"servers": servers, "upstream": upstream})
         host.sh("nginx -t -q && systemctl reload nginx")
 
 
