@@ -14,6 +14,7 @@ from .._core.clock import Clock
 from .._core.command import Runner
 from .._core.jsonlines import JsonLines
 from .caddy_admin import HttpAdmin
+from .caddy_checks import Loadings
 from .compose import Compose, profiles_of
 from .confidential import Confidential
 from .engine import DockerEngine
@@ -77,4 +78,4 @@ def _settings(options: Options) -> tuple[ProxySetting, ...]:
 def _proxy(setting: ProxySetting, project: str, runner: Runner, clock: Clock) -> Proxy:
     if setting.type == NGINX:
         return NginxProxy(setting, project, runner, clock)
-    return CaddyProxy(setting, project, HttpAdmin(setting.admin), runner)
+    return CaddyProxy(setting, project, HttpAdmin(setting.admin), runner, clock, loadings=Loadings(setting.admin))

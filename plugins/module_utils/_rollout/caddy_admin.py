@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +17,9 @@ from .caddy_address import host_and_port, socket_path
 
 ANSWER_SECONDS = 60.0
 CONFLICT = 412
+CONFIG = "/config/"
+GOROUTINES = "/debug/pprof/goroutine?debug=1"
+CHECK = b"reverseproxy.(*Handler).doActiveHealthCheck"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,9 @@ class Admin(Protocol):
         Caddy goes on with the former one when it refuses the new one; OpsError says why.
         """
 
+    def checking(self) -> bool:
+        """Whether an active health check is under way now; False when that cannot be seen."""
+
 
 class HttpAdmin:
     """Admin by HTTP; ``address`` is a URL, or ``unix//path`` as in a Caddyfile."""
@@ -51,7 +58,7 @@ class HttpAdmin:
 
     def load(self) -> Loaded:
         """GET of the whole configuration."""
-        status, etag, body = self._ask("GET", None, {})
+        status, etag, body = self._ask("GET", CONFIG)
         if status != http.client.OK:
             raise OpsError(f"proxy: admin {self._address}: {_reason(status, body)}")
         return Loaded(json.loads(body or b"null"), etag)
@@ -59,17 +66,23 @@ class HttpAdmin:
     def replace(self, loaded: Loaded, config: Any) -> bool:
         """POST of the whole configuration: one reload, however many handlers differ."""
         headers = {"Content-Type": "application/json", "If-Match": loaded.etag}
-        status, _unused, body = self._ask("POST", json.dumps(config).encode(), headers)
+        status, _unused, body = self._ask("POST", CONFIG, json.dumps(config).encode(), headers)
         if status == CONFLICT:
             return False
         if status != http.client.OK:
             raise OpsError(f"proxy: admin {self._address}: Caddy refuses the new upstreams: {_reason(status, body)}")
         return True
 
-    def _ask(self, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str, bytes]:
+    def checking(self) -> bool:
+        """Caddy tells what each of its goroutines is doing."""
+        return CHECK in self._ask("GET", GOROUTINES)[2]
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str, bytes]:
         connection = _connection(self._address)
         try:
-            connection.request(method, "/config/", body=body, headers=headers)
+            connection.request(method, path, body=body, headers=dict(headers or {}))
             response = connection.getresponse()
             return response.status, response.headers.get("Etag", ""), response.read()
         except (OSError, http.client.HTTPException) as error:

@@ -9,6 +9,10 @@ import copy
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+NANOSECONDS = 10**9
+DEFAULT_INTERVAL = 30 * NANOSECONDS
+"""Caddy's own, of active health checks."""
+
 
 def handlers(config: Any, known: Collection[str], identity: str | None) -> list[dict[str, Any]]:
     """The reverse_proxy handlers of a service: that with the ``@id``, or else those with upstreams all of its own."""
@@ -35,6 +39,15 @@ def probing(handler: dict[str, Any]) -> tuple[str, int] | None:
     if not path or active.get("port") or active.get("upstream") or not plain:
         return None
     return str(path), int(active.get("fails") or 1)
+
+
+def check_seconds(handler: dict[str, Any]) -> float | None:
+    """Every how many seconds a handler checks; None when it does not, or says it in words."""
+    active = (handler.get("health_checks") or {}).get("active")
+    if not active:
+        return None
+    interval = active.get("interval") or DEFAULT_INTERVAL
+    return interval / NANOSECONDS if isinstance(interval, int) else None
 
 
 def routed(config: Any, upstreams: Sequence[str], known: Collection[str], identity: str | None) -> Any:

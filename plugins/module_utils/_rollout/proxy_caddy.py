@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from .._core.clock import Clock
 from .._core.command import Command, Runner
 from .._core.errors import OpsError
 from . import caddy_config
-from .caddy_admin import Admin, UnreachableError
+from .caddy_admin import Admin, Loaded, UnreachableError
+from .caddy_checks import Loading, Loadings, await_gap
 from .proxy import PUBLISHED, ProxySetting, caddy_text, upstreams_in
 from .proxy_file import put_text, read_text
 from .sockets import Connected, connected
@@ -32,12 +34,22 @@ class CaddyProxy:
     """Proxy by administration endpoint and imported file."""
 
     def __init__(
-        self, setting: ProxySetting, project: str, admin: Admin, runner: Runner, connected: Connected = connected
+        self,
+        setting: ProxySetting,
+        project: str,
+        admin: Admin,
+        runner: Runner,
+        clock: Clock,
+        *,
+        loadings: Loadings,
+        connected: Connected = connected,
     ) -> None:
         self.setting = setting
         self._project = project
         self._admin = admin
         self._runner = runner
+        self._clock = clock
+        self._loadings = loadings
         self._connected = connected
         self._ports: set[int] = set()
         self._former: frozenset[str] = frozenset()
@@ -108,8 +120,9 @@ class CaddyProxy:
             if all(caddy_config.dials(handler) == tuple(upstreams) for handler in found):
                 return
             wanted = caddy_config.routed(loaded.config, upstreams, known, self.setting.id)
+            self._await_gap(loaded, found)
             with _standing_in(found, upstreams):
-                replaced = self._admin.replace(loaded, wanted)
+                replaced = self._replace(loaded, wanted)
                 self._ports = caddy_config.ports(loaded.config)
                 self._former = self._connected(self._ports)
             if replaced:
@@ -117,6 +130,17 @@ class CaddyProxy:
         raise OpsError(
             f"proxy: {self.setting.label}: its configuration was changed by others {ATTEMPTS} times in a row"
         )
+
+    def _await_gap(self, loaded: Loaded, found: Sequence[dict[str, Any]]) -> None:
+        seconds = [every for handler in found if (every := caddy_config.check_seconds(handler)) is not None]
+        await_gap(self._admin.checking, self._loadings.of(loaded.config), seconds, self._clock)
+
+    def _replace(self, loaded: Loaded, wanted: Any) -> bool:
+        began = self._clock.monotonic()
+        replaced = self._admin.replace(loaded, wanted)
+        if replaced:
+            self._loadings.remember(wanted, Loading(began, self._clock.monotonic()))
+        return replaced
 
     def _read_in(self, known: Sequence[str], *, eager: bool) -> None:
         """Let Caddy read its Caddyfile: it has not seen our file yet."""

@@ -111,9 +111,13 @@ class Edge:
     def host(self) -> Host:
         return self.project.host
 
-    def compose(self, version: str, **web: Any) -> None:
+    def compose(self, version: str, environment: dict[str, str] | None = None, **web: Any) -> None:
+        """Health takes a while to tell, as where it asks a database: Caddy's checks are often under way."""
         first, last = self.project.ports[0], self.project.ports[-1]
-        self.project.compose(version, **{"ports": [f"127.0.0.1:{first}-{last}:8000"], **web})
+        environment = {"APP_LOOKS_FOR": "0.3", **(environment or {})}
+        self.project.compose(
+            version, **{"ports": [f"127.0.0.1:{first}-{last}:8000"], "environment": environment, **web}
+        )
 
     def deploy(self, *flags: str, **arguments: Any) -> Outcome:
         return self.project.deploy(*flags, **{"proxy": PROXIES, **arguments})

@@ -21,7 +21,7 @@ EARLY = "APP_EARLY" in os.environ
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET and POST of anything takes a moment; /health is 503 in the version named bad.
+    """GET and POST of anything takes a moment, and so may /health, which is 503 in the version named bad.
 
     One that listens early answers everything with 503 until it has booted.
     """
@@ -31,6 +31,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(503)
             return
         if self.path == "/health":
+            time.sleep(float(os.environ.get("APP_LOOKS_FOR", "0")))
             self._answer(503 if VERSION == "bad" or time.monotonic() - BEGAN > SICK_AFTER else 200)
             return
         asked = self.path.partition("?seconds=")[2]

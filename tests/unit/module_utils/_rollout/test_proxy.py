@@ -15,6 +15,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._core.clock import Sys
 from ansible_collections.keelson.ops.plugins.module_utils._core.command import Command, CommandFailed, CommandResult
 from ansible_collections.keelson.ops.plugins.module_utils._core.errors import OpsError
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.caddy_admin import Loaded, UnreachableError
+from ansible_collections.keelson.ops.plugins.module_utils._rollout.caddy_checks import Loadings
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.proxy import (
     ProxySetting,
     addresses,
@@ -31,7 +32,7 @@ from ansible_collections.keelson.ops.plugins.module_utils._rollout.runtime impor
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.sockets import Connected
 
 from tests.unit.module_utils._rollout.test_reading import project
-from tests.unit.module_utils._rollout.world import files
+from tests.unit.module_utils._rollout.world import World, files
 
 ENTRY = {"type": "nginx", "service": "web", "port": 8000}
 OURS = ("127.0.0.1:8001", "127.0.0.1:8002")
@@ -54,6 +55,7 @@ class FakeAdmin:
         self.disturbed = 0
         self.reachable = True
         self.refuses = False
+        self.checks = 0
 
     def load(self) -> Loaded:
         if not self.reachable:
@@ -68,6 +70,10 @@ class FakeAdmin:
             return False
         self.config = config
         return True
+
+    def checking(self) -> bool:
+        self.checks -= 1
+        return self.checks >= 0
 
 
 class FakeRunner:
@@ -88,7 +94,8 @@ class FakeRunner:
 
 def caddy(admin: FakeAdmin, connected: Connected = lambda _ports: frozenset(), **facts: Any) -> CaddyProxy:
     setting = proxies_from([{**ENTRY, "type": "caddy", **facts}], "shop")[0]
-    return CaddyProxy(setting, "shop", admin, FakeRunner(), connected)
+    loadings = Loadings(setting.admin, Path("/dev/null/nowhere"))
+    return CaddyProxy(setting, "shop", admin, FakeRunner(), World({}), loadings=loadings, connected=connected)
 
 
 def test_files_say_what_they_are_read_back_to() -> None:
@@ -203,6 +210,14 @@ def test_caddy_is_waited_for_by_those_who_were_connected_when_it_was_switched() 
     clients.remove("b")
     assert proxy.idle() is None
     assert asked[-1] == {443, 8080, 8081}
+
+
+def test_caddys_checks_under_way_are_waited_for() -> None:
+    admin = FakeAdmin(config(reverse_proxy(*OURS)))
+    admin.checks = 3
+    caddy(admin).route(OURS[:1], OURS, eager=True)
+    assert admin.checks < 0
+    assert admin.config == config(reverse_proxy(*OURS[:1]))
 
 
 def test_somebody_else_changes_caddy_at_the_same_time(tmp_path: Path) -> None:
