@@ -152,7 +152,9 @@ options:
       - How long to wait, once new connections to the old containers are refused, until they have no request under way.
       - Before that, a O(proxy) has up to five seconds of it for clients that had connected when it was switched and ask
         later. Of a Caddy that has a network of its own, and of HTTP/3, these clients cannot be seen.
-      - After that they get their stop signal and their own C(stop_grace_period). Default is 30.
+      - After that they get their stop signal and their own C(stop_grace_period). That has begun with the switch for one
+        whose requests have all ended and whose first process does nothing on that signal, such as a shell.
+      - Default is 30.
     type: float
   watch:
     description:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 from .._core.errors import OpsError
 from .registry import Login, login_for
 from .runtime import Binding, Container, Image
+from .signals import hears
 
 try:
     import docker
@@ -87,6 +89,9 @@ class DockerEngine:
                 if error.status_code not in GONE:
                     raise
 
+    def hears_stop(self, container: Container) -> bool:
+        return hears(container.pid, container.stop_signal)
+
     def stop_all(self, timeouts: Mapping[str, float]) -> None:
         if not timeouts:
             return
@@ -96,8 +101,9 @@ class DockerEngine:
             one.result()
 
     def _stop(self, container_id: str, timeout: float) -> None:
+        time.sleep(timeout % 1)  # the Engine counts whole seconds
         with _translated("cannot stop a container"), contextlib.suppress(NotFound):
-            self._client.api.stop(container_id, timeout=round(timeout))
+            self._client.api.stop(container_id, timeout=int(timeout))
         self.remove(container_id)
 
     def remove(self, container_id: str) -> None:
@@ -186,6 +192,7 @@ def read_container(attrs: dict[str, Any]) -> Container:
         created=timestamp(attrs["Created"]),
         started=timestamp(state.get("StartedAt") or ""),
         stop_timeout=attrs["Config"].get("StopTimeout"),
+        stop_signal=attrs["Config"].get("StopSignal") or "SIGTERM",
         pid=int(state.get("Pid") or 0),
         anonymous_volumes=any(
             mount.get("Type") == "volume" and ANONYMOUS.fullmatch(mount.get("Name") or "")

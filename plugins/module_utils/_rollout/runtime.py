@@ -38,6 +38,7 @@ class Container:
     created: float = 0.0
     started: float = 0.0
     stop_timeout: float | None = None
+    stop_signal: str = "SIGTERM"
     pid: int = 0
     address: str = ""
     anonymous_volumes: bool = False
@@ -76,6 +77,9 @@ class Engine(Protocol):
 
     def untag(self, reference: str) -> None:
         """Take a name away; the image goes with its last name. Nothing happens when it has gone or is in use."""
+
+    def hears_stop(self, container: Container) -> bool:
+        """Whether a running container does anything on its stop signal; True when that cannot be seen."""
 
     def stop_all(self, timeouts: Mapping[str, float]) -> None:
         """Ask containers to stop, all at once, each by id killed after its seconds, and remove them.

@@ -208,6 +208,8 @@ class ServiceRollout:
         going = {container.id for container in stop}
         if going:
             self._routes.send_to([container for container in self._own() if container.id not in going])
+            if self._routes:
+                self._traffic.leave(stop)
             self._relieve(stop)
 
     def _relieve(self, containers: Sequence[Container]) -> None:

@@ -27,14 +27,23 @@ class Traffic:
         self._gate = gate
         self._clock = clock
         self._trail = trail
+        self._left: dict[str, float] = {}
+
+    def leave(self, containers: Iterable[Container]) -> None:
+        """Nobody sends them new requests from now on."""
+        now = self._clock.monotonic()
+        for container in containers:
+            self._left.setdefault(container.id, now)
 
     def divert(self, containers: Sequence[Container], timeout: float) -> None:
         """Refuse new connections to all of them, then wait until none has a request under way."""
         if not self._gated or not containers:
             return
         with self._trail.step("drain", self._service, containers=[container.name for container in containers]):
-            for name, reason in self._gate.close(containers).items():
+            refused = self._gate.close(containers)
+            for name, reason in refused.items():
                 self._trail.warn(f"new connections to {name} could not be refused: {reason}")
+            self.leave(container for container in containers if container.name not in refused)
             self.finish(containers, timeout)
 
     def finish(self, containers: Sequence[Container], timeout: float, *, at_least: float = 0.0) -> None:
@@ -44,6 +53,8 @@ class Traffic:
             if not self._gate.in_flight(containers) and passed >= at_least:
                 return
             self._clock.sleep(POLL_SECONDS)
+        for container in containers:
+            self._left.pop(container.id, None)
 
     def admit(self, containers: Iterable[Container]) -> None:
         """Let requests in again."""
@@ -54,9 +65,21 @@ class Traffic:
         """Stop all at once, each with its own grace period, and remove them."""
         if not containers:
             return
-        grace = {c.id: DEFAULT_GRACE if c.stop_timeout is None else c.stop_timeout for c in containers}
+        grace = {container.id: self._grace(container) for container in containers}
         with self._trail.step("stop", self._service, containers=[container.name for container in containers]):
             self._engine.stop_all(grace)
+
+    def _grace(self, container: Container) -> float:
+        """Seconds until it is killed.
+
+        The period of one that does not hear its stop signal began when it got its last new request: it goes on as
+        before in any case, and nothing is under way.
+        """
+        whole = DEFAULT_GRACE if container.stop_timeout is None else container.stop_timeout
+        left = self._left.get(container.id)
+        if left is None or self._engine.hears_stop(container):
+            return whole
+        return max(0.0, whole - (self._clock.monotonic() - left))
 
     def watch(self, containers: Sequence[Container], seconds: float, stable_for: float) -> None:
         """Look at containers that have begun to serve. Raises NotReadyError as soon as one fails or restarts."""

@@ -225,3 +225,15 @@ def test_a_service_that_is_not_there_or_publishes_nothing_is_refused(tmp_path: P
     with pytest.raises(OpsError, match=r"does not publish container port 80 .* 127.0.0.1:8001-8004:80\)"):
         rollout(world, tmp_path).run()
     assert world.stored == {}
+
+
+@pytest.mark.parametrize(("deaf", "busy", "whole"), [(False, False, True), (True, False, False), (True, True, True)])
+def test_the_grace_of_those_who_do_not_hear_begins_with_the_switch(
+    tmp_path: Path, deaf: bool, busy: bool, whole: bool
+) -> None:
+    world = served(tmp_path, "containers")
+    world.deaf, world.busy = deaf, busy
+    world.files = project("v2")
+    rollout(world, tmp_path, watch=2.0, drain_timeout=1.0).run()
+    assert len(world.graces) == 2
+    assert all(grace == 5 if whole else 0 < grace < 4 for grace in world.graces)

@@ -73,6 +73,9 @@ class World:
     least_serving: dict[str, int] = field(default_factory=dict)
     proxies: list[WorldProxy] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    deaf: bool = False
+    busy: bool = False
+    graces: list[float] = field(default_factory=list)
     disabled: set[str] = field(default_factory=set)
 
     def monotonic(self) -> float:
@@ -107,7 +110,11 @@ class World:
         self._operation()
         self.images.pop(reference, None)
 
+    def hears_stop(self, container: Container) -> bool:
+        return not self.deaf
+
     def stop_all(self, timeouts: Mapping[str, float]) -> None:
+        self.graces += timeouts.values()
         for container_id in timeouts:
             self._operation()
             if container_id in self.stored:
@@ -132,7 +139,7 @@ class World:
         self.closed.discard(container.id)
 
     def in_flight(self, containers: Sequence[Container]) -> int:
-        return 0
+        return len(containers) if self.busy else 0
 
     def wait(
         self, containers: Sequence[Container], checks: Sequence[Mapping[str, Any]], *, timeout: float, stable_for: float
