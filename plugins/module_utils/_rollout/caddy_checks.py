@@ -23,8 +23,8 @@ from .._core.atomic import write_file
 from .._core.clock import Clock
 
 RUN_DIRECTORY = Path("/run/keelson")
-LOADING_SECONDS = 0.15
-"""How long Caddy may need from being asked to replace its configuration until it cancels the checks."""
+MARGIN = 2.0
+"""How many times as long as the last one a loading may take until it cancels the checks."""
 PATIENCE_SECONDS = 2.0
 POLL_SECONDS = 0.01
 
@@ -38,9 +38,9 @@ class Loading:
 
     def pause(self, now: float, interval: float) -> float:
         """Seconds until no check begins while a configuration is loaded; checks begin every ``interval`` seconds."""
-        ahead = min(LOADING_SECONDS, interval / 4)
-        since = (now + ahead - self.began) % interval
-        return max(0.0, ahead + self.ended - self.began - since)
+        width = self.ended - self.began
+        ahead = min(MARGIN * width, interval / 4)
+        return max(0.0, ahead + width - (now + ahead - self.began) % interval)
 
 
 class Loadings:
