@@ -19,7 +19,5 @@ def test_ranges_are_written_out_and_the_rest_stays() -> None:
 
 
 def test_a_range_the_wrong_way_round() -> None:
-    with pytest.raises(
-        AnsibleFilterError, match="h:8003-8001: the range .* write h:8001-8003"
-    ):
+    with pytest.raises(AnsibleFilterError, match=r"h:8003-8001: the range .* write h:8001-8003"):
         expand_ports(["h:8003-8001"])
