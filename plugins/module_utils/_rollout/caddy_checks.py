@@ -23,10 +23,11 @@ from .._core.atomic import write_file
 from .._core.clock import Clock
 
 RUN_DIRECTORY = Path("/run/keelson")
-MARGIN = 2.0
-"""How many times as long as the last one a loading may take until it cancels the checks."""
+MARGIN = 4.0
+LEAST_SECONDS = 0.1
+"""A loading cancels the checks in so many times the seconds of the one before, or in this time, or sooner."""
 PATIENCE_SECONDS = 2.0
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Loading:
     def pause(self, now: float, interval: float) -> float:
         """Seconds until no check begins while a configuration is loaded; checks begin every ``interval`` seconds."""
         width = self.ended - self.began
-        ahead = min(MARGIN * width, interval / 4)
+        ahead = min(max(MARGIN * width, LEAST_SECONDS), interval / 4)
         return max(0.0, ahead + width - (now + ahead - self.began) % interval)
 
 

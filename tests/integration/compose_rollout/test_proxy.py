@@ -114,7 +114,7 @@ class Edge:
     def compose(self, version: str, environment: dict[str, str] | None = None, **web: Any) -> None:
         """Health takes a while to tell, as where it asks a database: Caddy's checks are often under way."""
         first, last = self.project.ports[0], self.project.ports[-1]
-        environment = {"APP_LOOKS_FOR": "0.3", **(environment or {})}
+        environment = {"APP_LOOKS_FOR": "0.2", **(environment or {})}
         self.project.compose(
             version, **{"ports": [f"127.0.0.1:{first}-{last}:8000"], "environment": environment, **web}
         )

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.keelson.ops.plugins.module_utils._rollout.caddy_checks import (
-    MARGIN,
     PATIENCE_SECONDS,
     Loading,
     Loadings,
@@ -51,7 +50,7 @@ def test_no_check_begins_while_a_configuration_is_loaded(interval: float, lastin
     caddy = Caddy(interval, lasting, BEGAN + 100 * interval + phase)
     before = caddy.seconds
     await_gap(caddy.checking, Loading(BEGAN, BEGAN + 0.05), [interval], caddy)
-    loading = min(MARGIN * 0.05, interval / 4)
+    loading = min(0.2, interval / 4)
     assert not any(caddy.checking(loading * part / 10) for part in range(11))
     assert caddy.seconds - before < lasting + loading + 0.1
 
